@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list of settings for every target of ours. A misspelt upcoming feature is silently ignored by the compiler, so
+// HouseRulesTests checks each name against what `swiftc -print-supported-features` lists.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "stepkit",
+    products: [
+        .library(name: "StepKit", targets: ["StepKit"]),
+        .executable(name: "stepkit", targets: ["StepKitCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    ],
+    targets: [
+        // C libraries of the system.
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+
+        // The layers, from the bottom up.
+        .target(name: "LMDB", dependencies: ["CLMDB"]),
+        .target(name: "StepEvents"),
+        .target(name: "StepLog", dependencies: ["StepEvents", "LMDB", "CNettle", log, metrics, deque]),
+        .target(name: "StepCore", dependencies: ["StepEvents", log, lifecycle]),
+        .target(name: "StepReplay", dependencies: ["StepEvents", "StepCore", log, deque, heap]),
+        .target(
+            name: "StepEngine",
+            dependencies: ["StepEvents", "StepLog", "StepCore", "StepReplay", log, metrics, deque, heap]),
+        .target(name: "StepAudit", dependencies: ["StepEvents", "StepLog"]),
+        .target(
+            name: "StepKit",
+            dependencies: ["StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", "StepAudit", log]),
+        .executableTarget(name: "StepKitCLI", dependencies: ["StepKit", arguments]),
+
+        // Examples.
+        .executableTarget(name: "OrderPipeline", dependencies: ["StepKit"], path: "Examples/OrderPipeline"),
+        .executableTarget(name: "OrderCheck", path: "Examples/OrderCheck"),
+
+        // Tests. TestSupport holds what several of them share: temporary stores, the virtual clock, builders.
+        .target(
+            name: "TestSupport", dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine"],
+            path: "Tests/TestSupport"),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
+        .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),
+        .testTarget(name: "StepLogTests", dependencies: ["StepLog", "StepEvents", "LMDB", "TestSupport"]),
+        .testTarget(name: "StepReplayTests", dependencies: ["StepReplay", "StepCore", "StepEvents", "TestSupport"]),
+        .testTarget(name: "StepEngineTests", dependencies: ["StepKit", "StepEngine", "TestSupport"]),
+        .testTarget(name: "CrashTests", dependencies: ["StepKit", "StepEngine", "StepLog", "TestSupport"]),
+        .testTarget(name: "HouseRulesTests"),
+        .testTarget(name: "CLITests", dependencies: ["StepKit", "TestSupport"]),
+    ]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = settings + (target.name == "LMDB" ? [.strictMemorySafety()] : [])
+}

@@ -1,0 +1,1 @@
+// Placed before its contents so that the package resolves.
