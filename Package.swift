@@ -58,7 +58,8 @@ let package = Package(
 
         // Tests. TestSupport holds what several of them share: temporary stores, the virtual clock, builders.
         .target(
-            name: "TestSupport", dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine"],
+            name: "TestSupport",
+            dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine"],
             path: "Tests/TestSupport"),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
         .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),
@@ -73,4 +74,9 @@ let package = Package(
 
 for target in package.targets where target.type != .system {
     target.swiftSettings = settings + (target.name == "LMDB" ? [.strictMemorySafety()] : [])
+}
+
+// Only `make docs` asks for the plugin, so that nobody else resolves it.
+if Context.environment["STEPKIT_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
 }
