@@ -1,0 +1,84 @@
+/// The run sleeps until a time, which is fixed here.
+package struct Slept: Hashable, Sendable {
+    package var key: StepKey
+    package var until: Timestamp
+
+    package init(key: StepKey, until: Timestamp) {
+        self.key = key
+        self.until = until
+    }
+}
+
+/// The time has come.
+package struct Woke: Hashable, Sendable {
+    package var step: StepNumber
+    package init(step: StepNumber) { self.step = step }
+}
+
+/// The run waits for a signal.
+package struct WaitStarted: Hashable, Sendable {
+    package var key: StepKey
+    package var signal: String
+    package var timeoutAt: Timestamp?
+
+    package init(key: StepKey, signal: String, timeoutAt: Timestamp?) {
+        self.key = key
+        self.signal = signal
+        self.timeoutAt = timeoutAt
+    }
+}
+
+/// The signal came.
+package struct WaitResolved: Hashable, Sendable {
+    package var step: StepNumber
+    package var payload: Payload
+    /// The sender's idempotency key, if it gave one.
+    package var idempotencyKey: String?
+
+    package init(step: StepNumber, payload: Payload, idempotencyKey: String? = nil) {
+        self.step = step
+        self.payload = payload
+        self.idempotencyKey = idempotencyKey
+    }
+}
+
+/// The time ran out before the signal came.
+package struct WaitTimedOut: Hashable, Sendable {
+    package var step: StepNumber
+    package init(step: StepNumber) { self.step = step }
+}
+
+/// The workflow cancelled a sleep, a wait or an invocation before it ended.
+package struct WaitCancelled: Hashable, Sendable {
+    package var step: StepNumber
+    package init(step: StepNumber) { self.step = step }
+}
+
+/// The workflow sent a signal; sent once, however often the run is replayed.
+package struct SignalSent: Hashable, Sendable {
+    package var key: StepKey
+    package var signal: String
+    package var payload: Payload
+    /// How long the signal is kept when nobody waits; `nil` drops it.
+    package var keepUntil: Timestamp?
+
+    package init(key: StepKey, signal: String, payload: Payload, keepUntil: Timestamp?) {
+        self.key = key
+        self.signal = signal
+        self.payload = payload
+        self.keepUntil = keepUntil
+    }
+}
+
+/// A signal reached the wait but its payload has the wrong shape; the wait goes on.
+package struct SignalRejected: Hashable, Sendable {
+    package var step: StepNumber
+    package var payload: Payload
+    package var failure: Failure
+
+    package init(step: StepNumber, payload: Payload, failure: Failure) {
+        self.step = step
+        self.payload = payload
+        self.failure = failure
+    }
+}

@@ -1,0 +1,174 @@
+extension RunState {
+    /// Takes the run's next event, or refuses it and stays as it was.
+    package mutating func apply(_ event: Event) throws(IllegalTransition) {
+        try checkPlace(of: event)
+        switch event.body {
+        case .runStarted: throw IllegalTransition(event, "the run has started already")
+        case .runSucceeded, .runFailed, .runCancelled: try end(event)
+        case .runAttemptFailed(let body):
+            retryAt = body.retryAt
+            failure = body.failure
+            attempt += 1
+        case .runCancelRequested(let body):
+            guard cancel == nil else { throw IllegalTransition(event, "the run is being cancelled already") }
+            cancel = body
+            retryAt = nil
+        case .runHeld(let body): failure = body.failure
+        case .runResumed: failure = nil
+        case .stepStarted(let body): try start(body, event)
+        case .stepSucceeded(let body): try endAttempt(of: body.step, event)
+        case .stepFailed(let body): try fail(body, event)
+        case .stepInterrupted(let body):
+            let number = try runningAttempt(of: body.step, event)
+            open[body.step]?.activity = .attempt(number, .interrupted)
+        case .stepCancelled(let body):
+            guard case .attempt = try opened(body.step, event).activity else {
+                throw IllegalTransition(event, "step \(body.step) is a wait")
+            }
+            close(body.step)
+        case .slept(let body): introduce(body.key, .sleep(until: body.until), event)
+        case .woke(let body):
+            guard case .sleep = try opened(body.step, event).activity else {
+                throw IllegalTransition(event, "step \(body.step) is not a sleep")
+            }
+            close(body.step)
+        case .waitStarted(let body):
+            introduce(
+                body.key, .wait(signal: body.signal, since: event.time, timeoutAt: body.timeoutAt), event)
+        case .waitResolved(let body): try endWait(body.step, event)
+        case .waitTimedOut(let body): try endWait(body.step, event)
+        case .signalRejected(let body): try requireWait(body.step, event)
+        case .waitCancelled(let body):
+            guard try opened(body.step, event).activity.isWait else {
+                throw IllegalTransition(event, "step \(body.step) is not a wait")
+            }
+            close(body.step)
+        case .signalSent: break
+        case .invokeStarted(let body):
+            introduce(body.key, .child(body.childRun, body.child, timeoutAt: body.timeoutAt), event)
+        case .invokeFinished(let body):
+            guard case .child = try opened(body.step, event).activity else {
+                throw IllegalTransition(event, "step \(body.step) is not a child")
+            }
+            close(body.step)
+        case .commitRecord, .signalKept, .signalTaken, .signalExpired:
+            throw IllegalTransition(event, "an event of the store in the history of a run")
+        }
+        nextSequence += 1
+        lastTime = event.time
+        status = statusAfter(event)
+    }
+
+    private func checkPlace(of event: Event) throws(IllegalTransition) {
+        guard event.run == run else { throw IllegalTransition(event, "the event is another run's") }
+        guard event.sequence == nextSequence else {
+            throw IllegalTransition(event, "the next event must have sequence \(nextSequence)")
+        }
+        guard event.time >= lastTime else { throw IllegalTransition(event, "its time runs backwards") }
+        guard (event.after ?? 0) < event.sequence else {
+            throw IllegalTransition(event, "it was asked for after itself")
+        }
+        guard !status.isFinal else { throw IllegalTransition(event, "the run has \(status.name)") }
+        let resumes = event.kind == .runResumed
+        guard (status == .held) == resumes || event.kind == .runCancelRequested || event.kind == .runCancelled else {
+            throw IllegalTransition(event, resumes ? "the run is not held" : "the run is held")
+        }
+    }
+
+    private mutating func end(_ event: Event) throws(IllegalTransition) {
+        switch event.body {
+        case .runCancelled:
+            guard cancel != nil else { throw IllegalTransition(event, "nobody asked to cancel the run") }
+            failure = nil
+        case .runFailed(let body): failure = body.failure
+        default: failure = nil
+        }
+        open = [:]
+        openAttempts = 0
+        retryAt = nil
+    }
+
+    private mutating func start(_ body: StepStarted, _ event: Event) throws(IllegalTransition) {
+        retryAt = nil
+        switch body.step {
+        case .new(let key):
+            guard body.attempt == 1 else { throw IllegalTransition(event, "the first attempt has number 1") }
+            introduce(key, .attempt(1, .running), event)
+        case .again(let number):
+            guard case .attempt(let last, let phase) = try opened(number, event).activity, phase != .running else {
+                throw IllegalTransition(event, "step \(number) has an attempt that has not ended")
+            }
+            guard body.attempt == last + 1 else {
+                throw IllegalTransition(event, "the next attempt of step \(number) has number \(last + 1)")
+            }
+            open[number]?.activity = .attempt(body.attempt, .running)
+        }
+    }
+
+    private mutating func fail(_ body: StepFailed, _ event: Event) throws(IllegalTransition) {
+        guard case .attempt(let number, let phase) = try opened(body.step, event).activity else {
+            throw IllegalTransition(event, "step \(body.step) is a wait")
+        }
+        if let retryAt = body.retryAt {
+            guard phase == .running else { throw IllegalTransition(event, "step \(body.step) has no attempt") }
+            open[body.step]?.activity = .attempt(number, .failed(retryAt: retryAt))
+        } else {
+            // A step that was interrupted too often fails without another attempt.
+            guard phase == .running || phase == .interrupted else {
+                throw IllegalTransition(event, "step \(body.step) waits for its next attempt")
+            }
+            close(body.step)
+        }
+    }
+
+    private mutating func endAttempt(of step: StepNumber, _ event: Event) throws(IllegalTransition) {
+        guard case .attempt(_, let phase) = try opened(step, event).activity,
+            phase == .running || phase == .interrupted
+        else { throw IllegalTransition(event, "step \(step) has no attempt") }
+        close(step)
+    }
+
+    private func runningAttempt(of step: StepNumber, _ event: Event) throws(IllegalTransition) -> UInt32 {
+        guard case .attempt(let number, .running) = try opened(step, event).activity else {
+            throw IllegalTransition(event, "step \(step) has no attempt")
+        }
+        return number
+    }
+
+    private mutating func endWait(_ step: StepNumber, _ event: Event) throws(IllegalTransition) {
+        try requireWait(step, event)
+        close(step)
+    }
+
+    private func requireWait(_ step: StepNumber, _ event: Event) throws(IllegalTransition) {
+        guard case .wait = try opened(step, event).activity else {
+            throw IllegalTransition(event, "step \(step) does not wait for a signal")
+        }
+    }
+
+    private func opened(_ step: StepNumber, _ event: Event) throws(IllegalTransition) -> OpenStep {
+        guard let found = open[step] else { throw IllegalTransition(event, "step \(step) is not open") }
+        return found
+    }
+
+    private mutating func introduce(_ key: StepKey, _ activity: Activity, _ event: Event) {
+        retryAt = nil
+        open[StepNumber(event.sequence)] = OpenStep(key: key, activity: activity)
+        if !activity.isWait { openAttempts += 1 }
+    }
+
+    private mutating func close(_ step: StepNumber) {
+        if let closed = open.removeValue(forKey: step), !closed.activity.isWait { openAttempts -= 1 }
+    }
+
+    private func statusAfter(_ event: Event) -> RunStatus {
+        switch event.kind {
+        case .runSucceeded: .succeeded
+        case .runFailed: .failed
+        case .runCancelled: .cancelled
+        case .runHeld: .held
+        case .runCancelRequested where status == .held: .held
+        default: onlyWaits || retryAt != nil ? .waiting : .running
+        }
+    }
+}
