@@ -1,0 +1,17 @@
+extension CallRule {
+    /// Who may make such calls, with the reason.
+    static let allowed: [Exemption] = [
+        Exemption(
+            path: "Sources/StepEngine/SystemClock.swift", kinds: [.clock, .sleep],
+            reason: "the real clock behind the one that is injected"),
+        Exemption(
+            path: "Sources/StepEngine/SystemRandomness.swift", kinds: [.randomness],
+            reason: "the real randomness behind the generator that is injected"),
+        Exemption(
+            path: "Examples/OrderPipeline/", kinds: [.clock, .sleep],
+            reason: "its step bodies stand for work that takes time, and its supervisor measures real time"),
+        Exemption(
+            path: "Benchmarks/", kinds: [.clock],
+            reason: "measuring real time is what benchmarks are for"),
+    ]
+}

@@ -1,0 +1,36 @@
+extension LayerRule {
+    /// What each target below Sources and Examples may import, from the bottom up. Imports point downwards only.
+    static let table: [Layer] = [
+        Layer("LMDB", ours: ["CLMDB"], others: ["Glibc", "Synchronization"]),
+        // The vocabulary: no input or output, no clock, no Foundation.
+        Layer("StepEvents", ours: [], others: []),
+        Layer(
+            "StepLog", ours: ["StepEvents", "LMDB", "CNettle"],
+            others: ["Glibc", "Synchronization", "Logging", "Metrics", "DequeModule"]),
+        Layer(
+            "StepCore", ours: ["StepEvents"],
+            others: ["Foundation", "FoundationEssentials", "Synchronization", "Logging", "ServiceLifecycle"]),
+        // History and user code in, decisions out. Foundation only for the UUID and JSON that users see.
+        Layer(
+            "StepReplay", ours: ["StepEvents", "StepCore"],
+            others: ["Foundation", "FoundationEssentials", "Synchronization", "Logging", "DequeModule", "HeapModule"]),
+        Layer(
+            "StepEngine", ours: ["StepEvents", "StepLog", "StepCore", "StepReplay"],
+            others: [
+                "Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization", "Logging", "Metrics",
+                "DequeModule", "HeapModule", "ServiceLifecycle",
+            ]),
+        Layer(
+            "StepAudit", ours: ["StepEvents", "StepLog", "CNettle"],
+            others: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization"]),
+        Layer(
+            "StepKit", ours: ["StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", "StepAudit"],
+            others: ["Foundation", "FoundationEssentials", "Logging", "ServiceLifecycle"]),
+        Layer("StepKitCLI", ours: ["StepKit"], others: ["Foundation", "Glibc", "ArgumentParser"]),
+        Layer(
+            "OrderPipeline", ours: ["StepKit"],
+            others: ["Foundation", "Glibc", "Dispatch", "Synchronization", "Logging", "ServiceLifecycle"]),
+        // The check must not share a mistake with what it checks.
+        Layer("OrderCheck", ours: [], others: ["Foundation", "Glibc"]),
+    ]
+}
