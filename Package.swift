@@ -53,7 +53,9 @@ let package = Package(
         .executableTarget(name: "StepKitCLI", dependencies: ["StepKit", arguments]),
 
         // Examples.
-        .executableTarget(name: "OrderPipeline", dependencies: ["StepKit"], path: "Examples/OrderPipeline"),
+        .executableTarget(
+            name: "OrderPipeline", dependencies: ["StepKit"], path: "Examples/OrderPipeline",
+            exclude: ["sample-orders.jsonl"]),
         .executableTarget(name: "OrderCheck", path: "Examples/OrderCheck"),
 
         // Tests. TestSupport holds what several of them share: temporary stores, the virtual clock, builders.
@@ -68,6 +70,7 @@ let package = Package(
         .testTarget(name: "StepEngineTests", dependencies: ["StepKit", "StepEngine", "TestSupport"]),
         .testTarget(name: "CrashTests", dependencies: ["StepKit", "StepEngine", "StepLog", "TestSupport"]),
         .testTarget(name: "HouseRulesTests"),
+        .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),
         .testTarget(name: "CLITests", dependencies: ["StepKit", "TestSupport"]),
     ]
 )
