@@ -60,6 +60,7 @@ package enum EventBody: Hashable, Sendable {
     case waitCancelled(WaitCancelled)
     case signalSent(SignalSent)
     case signalRejected(SignalRejected)
+    case signalDelivered(SignalDelivered)
     case invokeStarted(InvokeStarted)
     case invokeFinished(InvokeFinished)
     case commitRecord(CommitRecord)
@@ -90,6 +91,7 @@ package enum EventBody: Hashable, Sendable {
         case .waitCancelled: .waitCancelled
         case .signalSent: .signalSent
         case .signalRejected: .signalRejected
+        case .signalDelivered: .signalDelivered
         case .invokeStarted: .invokeStarted
         case .invokeFinished: .invokeFinished
         case .commitRecord: .commitRecord

@@ -24,6 +24,7 @@ package enum EventKind: UInt8, Sendable, CaseIterable {
     case waitCancelled = 37
     case signalSent = 38
     case signalRejected = 39
+    case signalDelivered = 40
 
     case invokeStarted = 48
     case invokeFinished = 49

@@ -26,7 +26,8 @@ public struct Failure: Hashable, Sendable {
 
     package init(type: String, message: String, fields: Payload? = nil, causes: [Cause] = [], site: String = "") {
         self.type = type
-        self.message = message.utf8.count <= Limits.errorMessageBytes
+        self.message =
+            message.utf8.count <= Limits.errorMessageBytes
             ? message : String(decoding: message.utf8.prefix(Limits.errorMessageBytes - 3), as: UTF8.self)
         self.fields = fields
         self.causes = Array(causes.prefix(Limits.errorCauses))

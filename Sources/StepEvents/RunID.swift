@@ -18,10 +18,9 @@ public struct RunID: Hashable, Sendable, Comparable, CustomStringConvertible {
         low = 0x8000_0000_0000_0000 | (random.1 & 0x3FFF_FFFF_FFFF_FFFF)
     }
 
-    /// Reads a run id from its text form.
+    /// Reads a run id from its text form; `nil` when `text` has another form.
     ///
     /// - Parameter text: 32 hexadecimal digits in groups of 8-4-4-4-12, in either case.
-    /// - Returns: `nil` when `text` has another form.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 36 else { return nil }

@@ -1,1 +1,3 @@
-// Placed before its contents so that the package resolves.
+// What `import StepKit` gives: the public API of the layers below.
+@_exported public import StepCore
+@_exported public import StepEvents

@@ -59,6 +59,9 @@ package enum PayloadCodec {
             step(event.step)
             append(event.failure, to: &writer)
             writer.bytes += event.payload.bytes
+        case .signalDelivered(let event):
+            step(event.step)
+            writer.varint(event.to.value)
         case .invokeStarted, .invokeFinished: appendInvoke(body, sequence: sequence, to: &writer)
         case .commitRecord, .signalKept, .signalTaken, .signalExpired: appendStoreEvent(body, to: &writer)
         }

@@ -14,7 +14,7 @@ extension PayloadCodec {
             case .stepStarted, .stepSucceeded, .stepFailed, .stepInterrupted, .stepCancelled:
                 try stepEvent(kind, &reader, sequence)
             case .slept, .woke, .waitStarted, .waitResolved, .waitTimedOut, .waitCancelled, .signalSent,
-                .signalRejected:
+                .signalRejected, .signalDelivered:
                 try waitEvent(kind, &reader, sequence)
             case .invokeStarted, .invokeFinished: try invokeEvent(kind, &reader, sequence)
             case .commitRecord, .signalKept, .signalTaken, .signalExpired: try storeEvent(kind, &reader)
@@ -76,6 +76,9 @@ extension PayloadCodec {
             let key = try key(&reader)
             return .slept(Slept(key: key, until: try reader.time()))
         case .woke: return .woke(Woke(step: try step(&reader, sequence)))
+        case .signalDelivered:
+            let step = try step(&reader, sequence)
+            return .signalDelivered(SignalDelivered(step: step, to: RunNumber(try reader.varint())))
         case .waitTimedOut: return .waitTimedOut(WaitTimedOut(step: try step(&reader, sequence)))
         case .waitCancelled: return .waitCancelled(WaitCancelled(step: try step(&reader, sequence)))
         case .waitStarted:

@@ -24,9 +24,8 @@ package enum RecordCodec {
 
     /// Fills in what only the writer of the log knows: the distance to the previous event and the checksum.
     ///
-    /// - Parameters:
-    ///   - record: a record whose distance fits in 32 bits (see ``widened(_:distance:)`` for the others).
-    ///   - more: payload bytes kept outside the record, which the checksum covers too.
+    /// The distance must fit in 32 bits (see ``widened(_:distance:)`` for others); `more` are payload bytes kept outside
+    /// the record, which the checksum covers too.
     package static func stamp(
         _ record: UnsafeMutableRawBufferPointer, lsn: LSN, distance: UInt32, more: UnsafeRawBufferPointer? = nil
     ) {
@@ -85,7 +84,7 @@ package enum RecordCodec {
 
     /// Verifies and decodes the record at `lsn`.
     ///
-    /// - Parameter chunks: the payload, where the header says that it is kept outside the record.
+    /// `chunks` is the payload, where the header says that it is kept outside the record.
     package static func decode(
         _ record: ArraySlice<UInt8>, lsn: LSN, chunks: [UInt8]? = nil
     ) throws(RecordError) -> LoggedEvent {

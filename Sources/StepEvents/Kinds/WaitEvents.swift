@@ -54,7 +54,7 @@ package struct WaitCancelled: Hashable, Sendable {
     package init(step: StepNumber) { self.step = step }
 }
 
-/// The workflow sent a signal; sent once, however often the run is replayed.
+/// The workflow is to send a signal; sent once, however often the run is replayed.
 package struct SignalSent: Hashable, Sendable {
     package var key: StepKey
     package var signal: String
@@ -67,6 +67,18 @@ package struct SignalSent: Hashable, Sendable {
         self.signal = signal
         self.payload = payload
         self.keepUntil = keepUntil
+    }
+}
+
+/// The signal that the workflow sent has reached its receiver, is kept, or was dropped.
+package struct SignalDelivered: Hashable, Sendable {
+    package var step: StepNumber
+    /// The run that got it; run 0 when nobody waited.
+    package var to: RunNumber
+
+    package init(step: StepNumber, to: RunNumber) {
+        self.step = step
+        self.to = to
     }
 }
 

@@ -13,6 +13,7 @@ package struct RunState: Hashable, Sendable {
         case sleep(until: Timestamp)
         case wait(signal: String, since: Timestamp, timeoutAt: Timestamp?)
         case child(RunNumber, RunID, timeoutAt: Timestamp?)
+        case send(signal: String)
 
         package var isWait: Bool { if case .attempt = self { false } else { true } }
     }

@@ -43,7 +43,12 @@ extension RunState {
                 throw IllegalTransition(event, "step \(body.step) is not a wait")
             }
             close(body.step)
-        case .signalSent: break
+        case .signalSent(let body): introduce(body.key, .send(signal: body.signal), event)
+        case .signalDelivered(let body):
+            guard case .send = try opened(body.step, event).activity else {
+                throw IllegalTransition(event, "step \(body.step) does not send a signal")
+            }
+            close(body.step)
         case .invokeStarted(let body):
             introduce(body.key, .child(body.childRun, body.child, timeoutAt: body.timeoutAt), event)
         case .invokeFinished(let body):
