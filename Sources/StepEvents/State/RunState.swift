@@ -72,6 +72,24 @@ package struct RunState: Hashable, Sendable {
     package var onlyWaits: Bool { openAttempts == 0 && !open.isEmpty }
 }
 
+/// What an event changed in a run's state, for tables that are derived from it.
+package struct Transition: Sendable {
+    package enum Touched: Sendable {
+        case nothing
+        /// One step; it is `nil` before the event that introduces it.
+        case one(StepNumber, RunState.OpenStep?)
+        /// All that were open, by the event that ended the run.
+        case all([StepNumber: RunState.OpenStep])
+    }
+
+    /// The open steps that the event changed, as they were before it.
+    package let touched: Touched
+    /// Whether the run's row differs: its status, attempt, cancellation or error.
+    package let rowChanged: Bool
+    /// When the function was to run again, before the event.
+    package let retryBefore: Timestamp?
+}
+
 /// An event that the run's state does not allow: a bug in what accepted it, or damage.
 package struct IllegalTransition: Error, Hashable, Sendable, CustomStringConvertible {
     package let run: RunNumber

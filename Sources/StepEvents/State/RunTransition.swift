@@ -1,7 +1,20 @@
 extension RunState {
     /// Takes the run's next event, or refuses it and stays as it was.
-    package mutating func apply(_ event: Event) throws(IllegalTransition) {
+    @discardableResult
+    package mutating func apply(_ event: Event) throws(IllegalTransition) -> Transition {
         try checkPlace(of: event)
+        let before = (status, attempt, retryAt)
+        let touched = touched(by: event)
+        try take(event)
+        nextSequence += 1
+        lastTime = event.time
+        status = statusAfter(event)
+        let rowChanged =
+            before != (status, attempt, retryAt) || event.kind == .runCancelRequested || event.kind == .runHeld
+        return Transition(touched: touched, rowChanged: rowChanged, retryBefore: before.2)
+    }
+
+    private mutating func take(_ event: Event) throws(IllegalTransition) {
         switch event.body {
         case .runStarted: throw IllegalTransition(event, "the run has started already")
         case .runSucceeded, .runFailed, .runCancelled: try end(event)
@@ -59,9 +72,34 @@ extension RunState {
         case .commitRecord, .signalKept, .signalTaken, .signalExpired:
             throw IllegalTransition(event, "an event of the store in the history of a run")
         }
-        nextSequence += 1
-        lastTime = event.time
-        status = statusAfter(event)
+    }
+
+    /// The open steps that the event is about to change, as they are before it.
+    private func touched(by event: Event) -> Transition.Touched {
+        let step: StepNumber
+        switch event.body {
+        case .runSucceeded, .runFailed, .runCancelled: return .all(open)
+        case .runStarted, .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed: return .nothing
+        case .commitRecord, .signalKept, .signalTaken, .signalExpired: return .nothing
+        case .stepStarted(let body):
+            switch body.step {
+            case .new: step = StepNumber(event.sequence)
+            case .again(let number): step = number
+            }
+        case .slept, .waitStarted, .signalSent, .invokeStarted: step = StepNumber(event.sequence)
+        case .stepSucceeded(let body): step = body.step
+        case .stepFailed(let body): step = body.step
+        case .stepInterrupted(let body): step = body.step
+        case .stepCancelled(let body): step = body.step
+        case .woke(let body): step = body.step
+        case .waitResolved(let body): step = body.step
+        case .waitTimedOut(let body): step = body.step
+        case .waitCancelled(let body): step = body.step
+        case .signalRejected(let body): step = body.step
+        case .signalDelivered(let body): step = body.step
+        case .invokeFinished(let body): step = body.step
+        }
+        return .one(step, open[step])
     }
 
     private func checkPlace(of event: Event) throws(IllegalTransition) {
