@@ -1,7 +1,7 @@
 # Every command of this project. `.ci/run` calls these and nothing else. The times are those of a calm machine with two
 # cores: the first of a fresh clone, then with everything built.
 
-SWIFT ?= swift
+export SWIFT ?= swift
 MINUTES ?= 10
 SANITIZED_TESTS := StepLogTests|StepReplayTests|StepEngineTests
 LINTED := $(wildcard Sources Tests Examples Benchmarks/Sources Benchmarks/Package.swift Package.swift)
@@ -27,7 +27,7 @@ demo: build ## Orders through a workflow that is killed and comes back; ORDERS=F
 	.build/release/OrderPipeline demo $(if $(ORDERS),--orders '$(ORDERS)') $(if $(SEED),--seed '$(SEED)')
 
 test: setup ## Every test, debug build (9 min; 7 min).
-	$(SWIFT) test --disable-xctest
+	.ci/swift-test
 
 lint: ## Formatting and documentation comments, strict (10 s).
 	$(SWIFT) format lint --strict --recursive --parallel $(LINTED)
@@ -39,13 +39,13 @@ sanitize: sanitize-thread sanitize-address ## The log, replay and engine tests u
 
 # A scratch folder each: objects of one configuration don't link with another's.
 sanitize-thread: setup ## The same under the thread sanitizer alone (6 min; 3 min).
-	$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED_TESTS)'
+	.ci/swift-test --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED_TESTS)'
 
 sanitize-address: setup ## The same under the address sanitizer alone (6 min; 3 min).
-	$(SWIFT) test --disable-xctest --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED_TESTS)'
+	.ci/swift-test --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED_TESTS)'
 
 soak: setup ## The kill and fault loops for MINUTES=10 in release mode, new seeds each time (3 min more to build).
-	STEPKIT_SOAK_MINUTES='$(MINUTES)' $(SWIFT) test --disable-xctest -c release -Xswiftc -enable-testing \
+	STEPKIT_SOAK_MINUTES='$(MINUTES)' .ci/swift-test -c release -Xswiftc -enable-testing \
 		--scratch-path .build-soak --filter CrashTests
 
 bench: setup ## Figures beside their floors, into Benchmarks/results/latest.json; BENCH_ARGS=--quick (6 min; 4 min).
