@@ -9,7 +9,7 @@ LINTED := $(wildcard Sources Tests Examples Benchmarks/Sources Benchmarks/Packag
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint dependencies sanitize sanitize-thread sanitize-address soak bench docs ci clean
 
-help: ## This list.
+help: ## This list (1 s).
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## Install the system packages that are missing (30 s, else nothing).
@@ -59,5 +59,5 @@ docs: setup ## The reference documentation, warnings as errors, into .build-docs
 ci: ## All that a change must pass (30 min).
 	.ci/run
 
-clean: ## Remove every build folder and the demo's output.
+clean: ## Remove every build folder and the demo's output (1 s).
 	rm -rf .build .build-* .demo Benchmarks/.build Benchmarks/.build-*
