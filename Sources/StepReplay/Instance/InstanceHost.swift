@@ -1,0 +1,37 @@
+package import StepCore
+package import StepEvents
+
+/// What carries out an instance's decisions: an engine over a store, or a host that answers one request.
+package protocol InstanceHost: AnyObject, Sendable {
+    /// Have ``WorkflowInstance/drain()`` called soon, on a thread that may run user code, by one thread at a time.
+    func schedule(_ instance: WorkflowInstance)
+    /// Carry out what the machine decided, in order. Called while the instance drains.
+    func perform(_ actions: [MachineAction], of instance: WorkflowInstance)
+    /// The time, for what is accepted now.
+    var now: Timestamp { get }
+    var bodyExecutor: any TaskExecutor { get }
+}
+
+/// What happens to an instance from outside; taken up in order, on its own thread.
+package enum InstanceInput: Sendable {
+    /// Begin the workflow function.
+    case begin
+    case ask(StepCall, isCancelled: Bool, UnsafeContinuation<StepDirective, Never>)
+    case next(StepCall, UnsafeContinuation<StepDirective, Never>)
+    case attemptBegan(StepCall, attempt: UInt32, Task<Void, Never>)
+    case attemptEnded(StepCall, attempt: UInt32, AttemptOutcome)
+    case cancelCall(StepCall)
+    case awaitDurable(UnsafeContinuation<Bool, Never>)
+    case functionEnded(FunctionOutcome)
+    case committed(through: UInt32)
+    case timerFired(MachineTimer)
+    case offer(SignalOffer)
+    case signalDelivered(StepNumber, to: RunNumber)
+    case childEnded(StepNumber, InvokeFinished.Outcome)
+    case turnGranted(StepNumber)
+    case cancelRun(by: String, reason: String, token: UInt64)
+    case hold(Failure)
+    case unwind(interrupting: Bool)
+    /// Leave memory, if nothing but waits is going on.
+    case park
+}

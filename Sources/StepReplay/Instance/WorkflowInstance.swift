@@ -1,0 +1,351 @@
+import DequeModule
+package import Logging
+package import StepCore
+package import StepEvents
+import Synchronization
+
+/// One execution of a workflow function in memory: the task, its serial executor, and the mailbox through which
+/// everything reaches its ``RunMachine``.
+///
+/// All that happens goes through ``drain()``, which one thread at a time runs: first the function's jobs until there
+/// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
+/// replayed executions.
+package final class WorkflowInstance: @unchecked Sendable {
+    // `machine`, `tickets`, `task`, `durableWaiters`, `outgoing` and `unwindings` are touched only by the thread that
+    // drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own lock.
+    private var machine: RunMachine
+    private var tickets: [ObjectIdentifier: Ticket] = [:]
+    private var task: Task<Void, Never>?
+    private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
+    private var durableThrough: UInt32
+    private var outgoing: [MachineAction] = []
+    private var unwindings = 0
+
+    package let run: RunFacts
+    package let number: RunNumber
+    package let definition: WorkflowDefinition
+    private let input: Payload
+    private let gate = Mutex(Gate())
+    private let view: Mutex<View>
+    private let scopes: Mutex<Scopes>
+    private let client: ClientOptions
+    private let host: any InstanceHost
+    private let liveLogger: Logger
+
+    private struct Gate {
+        var jobs: Deque<UnownedJob> = []
+        var inbox: [InstanceInput] = []
+        var isScheduled = false
+    }
+
+    /// What the workflow may read from any thread.
+    private struct View {
+        var now: Timestamp
+        var isReplaying: Bool
+        var outside = 0
+    }
+
+    /// A call and who waits for its next directive.
+    private struct Ticket {
+        var waiter: UnsafeContinuation<StepDirective, Never>?
+        var directive: StepDirective?
+        var attempts: [UInt32: Task<Void, Never>] = [:]
+        var cancelled: Set<UInt32> = []
+    }
+
+    /// After so many `RunUnwinding`s in one unwinding, step calls suspend for ever: a loop that catches everything
+    /// and tries again would otherwise spin.
+    private static let unwindingLimit = 64
+
+    package init(machine: RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost) {
+        let state = machine.state
+        self.machine = machine
+        self.definition = definition
+        self.client = client
+        self.host = host
+        number = state.run
+        run = RunFacts(
+            id: state.start.id, workflow: state.start.workflow, version: state.start.version, key: state.start.key,
+            seed: state.start.seed)
+        input = state.start.input
+        durableThrough = machine.durableThrough
+        view = Mutex(View(now: machine.now, isReplaying: machine.isReplaying))
+        scopes = Mutex(Scopes(seed: state.start.seed))
+        var logger = client.logger
+        logger[metadataKey: "run"] = "\(state.start.id)"
+        logger[metadataKey: "workflow"] = "\(state.start.workflow)"
+        liveLogger = logger
+    }
+
+    // MARK: The mailbox
+
+    /// Puts something into the mailbox; any thread.
+    package func post(_ input: InstanceInput) {
+        let wasIdle = gate.withLock { gate in
+            gate.inbox.append(input)
+            defer { gate.isScheduled = true }
+            return !gate.isScheduled
+        }
+        if wasIdle { host.schedule(self) }
+    }
+
+    /// Runs the function's jobs and takes what is in the mailbox until there is neither. Only one thread at a time
+    /// gets here: the host calls it once for each ``InstanceHost/schedule(_:)``.
+    package func drain() {
+        while true {
+            while let job = gate.withLock({ $0.jobs.popFirst() }) {
+                job.runSynchronously(on: asUnownedTaskExecutor())
+            }
+            let inputs = gate.withLock { gate in
+                defer { gate.inbox.removeAll(keepingCapacity: true) }
+                return gate.inbox
+            }
+            if !inputs.isEmpty {
+                let now = host.now
+                for input in inputs { take(input, at: now) }
+                carryOut()
+                continue
+            }
+            let more = machine.handOver(at: host.now)
+            carryOut()
+            if more { continue }
+            if !outgoing.isEmpty {
+                let actions = outgoing
+                outgoing = []
+                host.perform(actions, of: self)
+            }
+            let isDone = gate.withLock { gate in
+                guard gate.jobs.isEmpty, gate.inbox.isEmpty else { return false }
+                gate.isScheduled = false
+                return true
+            }
+            if isDone { return }
+        }
+    }
+
+    /// The state of the run as accepted so far; only from ``InstanceHost/perform(_:of:)``.
+    package var state: RunState { machine.state }
+
+    private func take(_ input: InstanceInput, at now: Timestamp) {
+        switch input {
+        case .begin: begin()
+        case .ask(let call, let isCancelled, let waiter):
+            tickets[ObjectIdentifier(call)] = Ticket(waiter: waiter)
+            machine.ask(call, isCancelled: isCancelled)
+        case .next(let call, let waiter): wait(waiter, for: call)
+        case .attemptBegan(let call, let attempt, let task): attemptBegan(call, attempt, task)
+        case .attemptEnded(let call, let attempt, let outcome):
+            tickets[ObjectIdentifier(call)]?.attempts[attempt] = nil
+            machine.attemptEnded(call, attempt: attempt, outcome: outcome, at: now)
+        case .cancelCall(let call): machine.cancelCall(call, at: now)
+        case .awaitDurable(let continuation): awaitDurable(continuation)
+        case .functionEnded(let outcome): machine.functionEnded(outcome, at: now)
+        case .committed(let sequence): committed(through: sequence, at: now)
+        case .timerFired(let timer): machine.timerFired(timer, at: now)
+        case .offer(let offer): machine.offer(offer, at: now)
+        case .signalDelivered(let step, let run): machine.signalDelivered(step, to: run, at: now)
+        case .childEnded(let step, let outcome): machine.childEnded(step, outcome, at: now)
+        case .turnGranted(let step): machine.turnGranted(step, at: now)
+        case .cancelRun(let by, let reason, let token):
+            let isNews = machine.cancelRun(by: by, reason: reason, at: now)
+            outgoing += machine.takeActions().filter { carriesOut($0) }
+            outgoing.append(.answerCancel(token, isNews: isNews))
+        case .hold(let failure): machine.hold(failure, at: now)
+        case .unwind(let interrupting): machine.unwind(interrupting: interrupting, at: now)
+        case .park:
+            guard machine.onlyWaits, view.withLock({ $0.outside == 0 }), definition.options.parking == .whenNeeded
+            else { return }
+            machine.unwind(interrupting: false, at: now)
+        }
+    }
+
+    private func begin() {
+        task = Task(executorPreference: self) { [self] in
+            let outcome: FunctionOutcome
+            do {
+                outcome = .returned(try await definition.body(self, input))
+            } catch {
+                outcome = .threw(error)
+            }
+            post(.functionEnded(outcome))
+        }
+    }
+
+    private func committed(through sequence: UInt32, at now: Timestamp) {
+        durableThrough = max(durableThrough, sequence)
+        machine.committed(through: sequence, at: now)
+        guard !durableWaiters.isEmpty else { return }
+        durableWaiters.removeAll { waiter in
+            guard waiter.sequence <= durableThrough else { return false }
+            waiter.continuation.resume(returning: true)
+            return true
+        }
+    }
+
+    private func awaitDurable(_ continuation: UnsafeContinuation<Bool, Never>) {
+        let last = machine.state.nextSequence - 1
+        if last <= durableThrough {
+            continuation.resume(returning: true)
+        } else if machine.isUnwinding {
+            continuation.resume(returning: false)
+        } else {
+            durableWaiters.append((last, continuation))
+        }
+    }
+
+    // MARK: Carrying out
+
+    /// Answers calls and cancels tasks at once; keeps what is the host's until the code has nothing left to do, so
+    /// that an outcome and the start that follows it are written in one commit.
+    private func carryOut() {
+        let actions = machine.takeActions()
+        guard !actions.isEmpty else { return }
+        for action in actions where carriesOut(action) { outgoing.append(action) }
+        view.withLock { view in
+            view.now = machine.now
+            view.isReplaying = machine.isReplaying
+        }
+        if machine.isUnwinding, !durableWaiters.isEmpty {
+            for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
+            durableWaiters = []
+        }
+    }
+
+    /// Carries out what concerns the function itself; returns whether the action is the host's.
+    private func carriesOut(_ action: MachineAction) -> Bool {
+        switch action {
+        case .answer(let call, let directive): answer(call, directive)
+        case .cancelFunction: task?.cancel()
+        case .cancelAttempt(let call, let attempt): cancelAttempt(call, attempt)
+        default: return true
+        }
+        return false
+    }
+
+    private func answer(_ call: StepCall, _ directive: StepDirective) {
+        let id = ObjectIdentifier(call)
+        guard var ticket = tickets[id] else { return }
+        if case .fail(let error) = directive, error is RunUnwinding {
+            unwindings += 1
+            if unwindings > Self.unwindingLimit {
+                liveLogger.error(
+                    "RunUnwinding was swallowed; the step call is suspended for good",
+                    metadata: ["step": "\(call.id)", "site": "\(call.site)"])
+                return
+            }
+        }
+        guard let waiter = ticket.waiter else {
+            ticket.directive = directive
+            tickets[id] = ticket
+            return
+        }
+        ticket.waiter = nil
+        tickets[id] = directive.isFinal ? nil : ticket
+        // What the code sees as now must be set before it runs.
+        view.withLock { $0.now = machine.now }
+        waiter.resume(returning: directive)
+    }
+
+    private func wait(_ waiter: UnsafeContinuation<StepDirective, Never>, for call: StepCall) {
+        let id = ObjectIdentifier(call)
+        guard var ticket = tickets[id] else { return waiter.resume(returning: .fail(RunUnwinding())) }
+        if let directive = ticket.directive {
+            ticket.directive = nil
+            tickets[id] = directive.isFinal ? nil : ticket
+            waiter.resume(returning: directive)
+        } else {
+            ticket.waiter = waiter
+            tickets[id] = ticket
+        }
+    }
+
+    private func attemptBegan(_ call: StepCall, _ attempt: UInt32, _ task: Task<Void, Never>) {
+        let id = ObjectIdentifier(call)
+        guard let ticket = tickets[id], !ticket.cancelled.contains(attempt) else { return task.cancel() }
+        tickets[id]?.attempts[attempt] = task
+    }
+
+    private func cancelAttempt(_ call: StepCall, _ attempt: UInt32) {
+        let id = ObjectIdentifier(call)
+        if let task = tickets[id]?.attempts.removeValue(forKey: attempt) {
+            task.cancel()
+        } else {
+            tickets[id]?.cancelled.insert(attempt)
+        }
+    }
+}
+
+extension StepDirective {
+    fileprivate var isFinal: Bool {
+        switch self {
+        case .deliver, .fail: true
+        case .execute, .inspect: false
+        }
+    }
+}
+
+// MARK: - The run's executor
+
+extension WorkflowInstance: TaskExecutor {
+    /// Keeps the job until the instance drains: the next item is handed over only when there is none.
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let wasIdle = gate.withLock { gate in
+            gate.jobs.append(job)
+            defer { gate.isScheduled = true }
+            return !gate.isScheduled
+        }
+        if wasIdle { host.schedule(self) }
+    }
+}
+
+// MARK: - What step methods need
+
+extension WorkflowInstance: StepRuntime {
+    package var bodyExecutor: any TaskExecutor { host.bodyExecutor }
+    package var runExecutor: any TaskExecutor { self }
+    package var payloadLimit: Int { client.payloadLimit }
+    package var defaultRetry: RetryPolicy { client.defaultRetry }
+    package var now: Timestamp { view.withLock { $0.now } }
+    package var isReplaying: Bool { view.withLock { $0.isReplaying } }
+
+    package func begin(_ call: StepCall, isCancelled: Bool) async -> StepDirective {
+        await withUnsafeContinuation { post(.ask(call, isCancelled: isCancelled, $0)) }
+    }
+
+    package func next(_ call: StepCall) async -> StepDirective {
+        await withUnsafeContinuation { post(.next(call, $0)) }
+    }
+
+    package func attemptBegan(_ call: StepCall, attempt: UInt32, task: Task<Void, Never>) {
+        post(.attemptBegan(call, attempt: attempt, task))
+    }
+
+    package func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome) {
+        post(.attemptEnded(call, attempt: attempt, outcome))
+    }
+
+    package func cancel(_ call: StepCall) { post(.cancelCall(call)) }
+
+    package func hold(_ failure: Failure) { post(.hold(failure)) }
+
+    package func openGroup(_ name: String, in scope: String, site: CallSite) throws -> String {
+        try scopes.withLock { try $0.openGroup(name, in: scope, site: site) }
+    }
+
+    package func closeGroup(_ scope: String) { scopes.withLock { $0.closeGroup(scope) } }
+
+    package func draw(in scope: String) -> UInt64 { scopes.withLock { $0.draw(in: scope) } }
+
+    package func durable() async throws {
+        guard await withUnsafeContinuation({ post(.awaitDurable($0)) }) else { throw RunUnwinding() }
+    }
+
+    package func enterOutside(_ label: String) { view.withLock { $0.outside += 1 } }
+
+    package func leaveOutside(_ label: String) { view.withLock { $0.outside -= 1 } }
+
+    package var logger: Logger {
+        isReplaying ? Logger(label: client.logger.label, factory: { _ in SwiftLogNoOpLogHandler() }) : liveLogger
+    }
+}

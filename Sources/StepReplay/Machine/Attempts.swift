@@ -1,0 +1,215 @@
+package import StepCore
+package import StepEvents
+
+extension RunMachine {
+    mutating func startAttempts(_ unstarted: UnstartedCall, at time: Timestamp) {
+        let started = StepStarted(step: .new(unstarted.key), attempt: 1)
+        guard let number = introduce(unstarted, .run, .stepStarted(started), at: time) else { return }
+        steps[number]?.attempt = 1
+        undurable.append((number.sequence, number, false))
+    }
+
+    /// The history has attempts of the step, but no outcome.
+    mutating func carryOnAttempts(_ number: StepNumber, at time: Timestamp) {
+        guard case .attempt(let attempt, let phase) = state.open[number]?.activity else { return }
+        switch phase {
+        case .running:
+            // The process that ran this attempt is gone.
+            steps[number]?.interruptions += 1
+            accept(.stepInterrupted(StepInterrupted(step: number, reason: .crash)), at: time)
+            decideAfterInterruption(number, attempt, at: time)
+        case .interrupted: decideAfterInterruption(number, attempt, at: time)
+        case .failed(let retryAt):
+            if retryAt <= time { return startNextAttempt(number, at: time) }
+            actions.append(
+                .setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: time.duration(to: retryAt))))
+        }
+    }
+
+    private mutating func decideAfterInterruption(_ number: StepNumber, _ attempt: UInt32, at time: Timestamp) {
+        guard let step = steps[number], case .run(let run) = step.call?.operation else { return }
+        if step.interruptions >= settings.maxInterruptions { return giveUp(number, at: time) }
+        switch run.interruption {
+        case .fail: giveUp(number, at: time)
+        case .ask: undurable.append((state.nextSequence - 1, number, true))
+        case .retry:
+            if step.interruptions >= 2 {
+                actions.append(.awaitTurn(number))
+            } else {
+                startNextAttempt(number, at: time)
+            }
+        }
+    }
+
+    /// The engine lets a step start that crashes had interrupted before.
+    package mutating func turnGranted(_ number: StepNumber, at time: Timestamp) {
+        guard phase == .running, steps[number] != nil, steps[number]?.outcome == nil else {
+            actions.append(.endTurn(number))
+            return
+        }
+        steps[number]?.hasTurn = true
+        startNextAttempt(number, at: time)
+    }
+
+    private mutating func giveUp(_ number: StepNumber, at time: Timestamp) {
+        guard let step = steps[number] else { return }
+        let failure = Failure(
+            capturing: StepInterruptedError(interruptions: max(1, step.interruptions)), site: step.call?.site)
+        conclude(
+            number, .failed(failure), as: .stepFailed(StepFailed(step: number, failure: failure, retryAt: nil)),
+            at: time)
+    }
+
+    private mutating func startNextAttempt(_ number: StepNumber, at time: Timestamp) {
+        guard let step = steps[number] else { return }
+        if let busy = step.busyAttempt {
+            steps[number]?.waitsForBody = true
+            actions.append(
+                .setTimer(
+                    MachineTimer(
+                        step: number, purpose: .abandon(busy), due: time.advanced(by: settings.abandonAfter),
+                        wait: settings.abandonAfter)))
+            return
+        }
+        let started = StepStarted(step: .again(number), attempt: step.attempt + 1)
+        guard let sequence = accept(.stepStarted(started), at: time) else { return }
+        steps[number]?.attempt += 1
+        undurable.append((sequence, number, false))
+    }
+
+    /// Everything up to `sequence` is durable: attempts whose start is among it begin.
+    package mutating func committed(through sequence: UInt32, at time: Timestamp) {
+        durableThrough = max(durableThrough, sequence)
+        beginDurable(at: time)
+    }
+
+    /// Begins the attempts whose start is durable.
+    mutating func beginDurable(at time: Timestamp) {
+        guard phase == .running, !undurable.isEmpty else { return }
+        var begun = 0
+        while begun < undurable.count, undurable[begun].sequence <= durableThrough {
+            let (_, number, inspects) = undurable[begun]
+            begun += 1
+            guard let step = steps[number], let call = step.call, case .run(let run) = call.operation else { continue }
+            steps[number]?.busyAttempt = step.attempt
+            if let timeout = run.timeout {
+                actions.append(
+                    .setTimer(
+                        MachineTimer(
+                            step: number, purpose: .attemptTimeout(step.attempt), due: time.advanced(by: timeout),
+                            wait: timeout)))
+            }
+            let facts = AttemptFacts(key: step.key, attempt: step.attempt, lastFailure: step.lastFailure)
+            answer(call, inspects ? .inspect(facts) : .execute(facts))
+        }
+        undurable.removeFirst(begun)
+    }
+
+    /// The body of an attempt ended.
+    package mutating func attemptEnded(
+        _ call: StepCall, attempt: UInt32, outcome: AttemptOutcome, at time: Timestamp
+    ) {
+        guard phase == .running, let step = step(of: call), step.outcome == nil else {
+            actions.append(
+                .report(.lateResult(StepKey(scope: call.scope, id: call.id, occurrence: 0), attempt: attempt)))
+            return
+        }
+        let number = step.number
+        let wasAwaited = step.busyAttempt == attempt
+        if wasAwaited { steps[number]?.busyAttempt = nil }
+        guard wasAwaited, hasAttempt(number, attempt) else {
+            actions.append(.report(.lateResult(step.key, attempt: attempt)))
+            if step.waitsForBody, wasAwaited {
+                steps[number]?.waitsForBody = false
+                actions.append(.clearTimers(number))
+                startNextAttempt(number, at: time)
+            }
+            return
+        }
+        actions.append(.clearTimers(number))
+        switch outcome {
+        case .succeeded(let result):
+            conclude(
+                number, .value(result), as: .stepSucceeded(StepSucceeded(step: number, result: result)), at: time)
+        case .failed(let failure, let decision): fail(number, failure, decision, at: time)
+        case .tryAgain: startNextAttempt(number, at: time)
+        case .giveUp: giveUp(number, at: time)
+        }
+    }
+
+    /// Whether the attempt is the one that the history says is running, or was interrupted and is being inspected.
+    private func hasAttempt(_ number: StepNumber, _ attempt: UInt32) -> Bool {
+        guard case .attempt(attempt, let phase) = state.open[number]?.activity else { return false }
+        return phase == .running || phase == .interrupted
+    }
+
+    mutating func fail(_ number: StepNumber, _ failure: Failure, _ decision: RetryDecision, at time: Timestamp) {
+        guard let step = steps[number], case .run(let run) = step.call?.operation else { return }
+        let failures = step.failures + 1
+        var wait: Duration?
+        if decision != .never, failures < run.retry.maxAttempts {
+            let draw = StableHash.of(seed: state.start.seed, step.key, UInt64(step.attempt))
+            wait = run.retry.delay(afterFailures: failures, draw: draw)
+            if case .after(let chosen) = decision { wait = chosen }
+        }
+        // An inspection that throws has no attempt of its own to fail: it is final.
+        if case .attempt(_, .interrupted) = state.open[number]?.activity { wait = nil }
+        steps[number]?.failures = failures
+        steps[number]?.lastFailure = failure
+        let at = max(time, state.lastTime)
+        guard let wait else {
+            return conclude(
+                number, .failed(failure), as: .stepFailed(StepFailed(step: number, failure: failure, retryAt: nil)),
+                at: at)
+        }
+        let retryAt = at.advanced(by: wait)
+        accept(.stepFailed(StepFailed(step: number, failure: failure, retryAt: retryAt)), at: at)
+        if steps[number]?.hasTurn == true {
+            steps[number]?.hasTurn = false
+            actions.append(.endTurn(number))
+        }
+        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: wait)))
+    }
+
+    /// A timer that the machine had set fired.
+    package mutating func timerFired(_ timer: MachineTimer, at time: Timestamp) {
+        guard phase == .running, let step = steps[timer.step], step.outcome == nil else { return }
+        let number = timer.step
+        switch timer.purpose {
+        case .attemptTimeout(let attempt):
+            guard step.busyAttempt == attempt, hasAttempt(number, attempt), let call = step.call,
+                case .run(let run) = call.operation
+            else { return }
+            actions.append(.cancelAttempt(call, attempt: attempt))
+            let failure = Failure(capturing: StepTimeoutError(run.timeout ?? .zero), site: call.site)
+            fail(number, failure, .byPolicy, at: time)
+        case .abandon(let attempt):
+            guard step.busyAttempt == attempt, step.waitsForBody else { return }
+            actions.append(.report(.abandoned(step.key, attempt: attempt)))
+            steps[number]?.busyAttempt = nil
+            steps[number]?.waitsForBody = false
+            startNextAttempt(number, at: time)
+        case .due: dueTimerFired(step, at: time)
+        }
+    }
+
+    private mutating func dueTimerFired(_ step: RecordedStep, at time: Timestamp) {
+        let number = step.number
+        switch state.open[number]?.activity {
+        case .attempt(_, .failed): if step.call != nil { startNextAttempt(number, at: time) }
+        case .sleep(let until): wake(number, until: until, at: time)
+        case .wait(let signal, let since, .some(let timeoutAt)):
+            actions.append(.stopAwaitingSignal(number, signal: signal, since: since))
+            conclude(
+                number, .timedOut, as: .waitTimedOut(WaitTimedOut(step: number)), at: max(time, timeoutAt))
+        case .child(let child, _, .some(let timeoutAt)):
+            if step.child?.cancelsOnTimeout == true {
+                actions.append(.cancelChild(child, reason: "its parent's wait timed out"))
+            }
+            conclude(
+                number, .timedOut,
+                as: .invokeFinished(InvokeFinished(step: number, outcome: .timedOut)), at: max(time, timeoutAt))
+        case .attempt, .wait, .child, .send, nil: break
+        }
+    }
+}

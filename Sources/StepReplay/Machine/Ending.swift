@@ -1,0 +1,161 @@
+import HeapModule
+import StepCore
+package import StepEvents
+
+/// How the workflow function ended.
+package enum FunctionOutcome: Sendable {
+    case returned(Payload)
+    case threw(any Error)
+}
+
+extension RunMachine {
+    /// Someone wants the run cancelled. Returns whether that is news.
+    package mutating func cancelRun(by: String, reason: String, at time: Timestamp) -> Bool {
+        guard phase == .running, state.cancel == nil, !state.status.isFinal else { return false }
+        guard let sequence = accept(.runCancelRequested(RunCancelRequested(by: by, reason: reason)), at: time) else {
+            return false
+        }
+        guard state.status != .held else {
+            // No code that is here could clean up.
+            accept(.runCancelled(RunCancelled()), at: time)
+            phase = .ended
+            actions.append(.ended(.cancelled))
+            return true
+        }
+        ready.insert(Delivery(sequence: sequence, time: state.lastTime, item: .cancelRun))
+        return true
+    }
+
+    /// A held run is tried again.
+    package mutating func resume(at time: Timestamp) {
+        if state.status == .held { accept(.runResumed(RunResumed()), at: time) }
+    }
+
+    /// The workflow function returned or threw.
+    package mutating func functionEnded(_ outcome: FunctionOutcome, at time: Timestamp) {
+        guard phase == .running else {
+            if phase == .unwinding {
+                phase = .ended
+                actions.append(.ended(.unwound))
+            }
+            return
+        }
+        abandonOpenSteps()
+        if unasked > 0 { actions.append(.report(.unused(count: unasked))) }
+        let end: MachineEnd
+        switch outcome {
+        case _ where state.cancel != nil:
+            // What a cancelled function returns or throws changes nothing: the run was to end, and has.
+            accept(.runCancelled(RunCancelled()), at: time)
+            end = .cancelled
+        case .returned(let output):
+            accept(.runSucceeded(RunSucceeded(output: output)), at: time)
+            end = .succeeded(output)
+        case .threw(let error): end = threw(error, at: time)
+        }
+        if phase == .running {
+            phase = .ended
+            actions.append(.ended(end))
+        }
+    }
+
+    private mutating func threw(_ error: any Error, at time: Timestamp) -> MachineEnd {
+        let failure: Failure
+        if let error = error as? StepError {
+            // The step has used up its own attempts; its error, not its wrapping, is the run's.
+            failure = Failure(
+                type: Failure.typeName(error), message: error.description, fields: error.failure.fields,
+                causes: [Failure.Cause(type: error.failure.type, message: error.failure.message)]
+                    + error.failure.causes, site: error.failure.site)
+        } else {
+            failure = Failure(capturing: error)
+        }
+        let policy = settings.options.retry
+        let isFinal =
+            error is StepError || error is any NonRetryable || Int(state.attempt) >= policy.maxAttempts
+            || policy.shouldRetry.map { !$0(error) } ?? false
+        guard !isFinal else {
+            accept(.runFailed(RunFailed(failure: failure)), at: time)
+            return .failed(failure)
+        }
+        var draws = StableHash(seed: state.start.seed)
+        draws.combine(UInt64(state.attempt))
+        var wait = policy.delay(afterFailures: Int(state.attempt), draw: draws.value)
+        if let later = error as? RetryAfterError { wait = later.after }
+        let retryAt = max(time, state.lastTime).advanced(by: wait)
+        accept(.runAttemptFailed(RunAttemptFailed(failure: failure, retryAt: retryAt)), at: time)
+        return .retry(at: retryAt)
+    }
+
+    /// Bodies of steps that tasks outside the function's structure left behind end with it.
+    private mutating func abandonOpenSteps() {
+        for step in steps.values {
+            actions.append(.clearTimers(step.number))
+            if step.hasTurn { actions.append(.endTurn(step.number)) }
+            if let signal = step.signal, step.outcome == nil {
+                actions.append(.stopAwaitingSignal(step.number, signal: signal.name, since: signal.since))
+            }
+            guard let call = step.call, step.outcome == nil else { continue }
+            if let attempt = step.busyAttempt { actions.append(.cancelAttempt(call, attempt: attempt)) }
+            answer(call, .fail(StepOutsideRunError(runID: state.start.id, step: call.id)))
+        }
+        for offer in offers.values.joined() { actions.append(.answerOffer(offer, .notWaiting)) }
+        offers = [:]
+    }
+
+    /// Holds the run: the code that is here can't go on with it.
+    package mutating func hold(_ failure: Failure, at time: Timestamp) {
+        guard phase == .running else { return }
+        accept(.runHeld(RunHeld(failure: failure)), at: time)
+        unwindCalls()
+        actions.append(.ended(.held(failure)))
+    }
+
+    /// Takes the function out of memory: every pending call throws ``RunUnwinding``, and whatever the function does
+    /// then is ignored. `interrupting` records running attempts as cut off by an orderly shutdown.
+    package mutating func unwind(interrupting: Bool, at time: Timestamp) {
+        guard phase == .running else { return }
+        if interrupting {
+            for step in steps.values.sorted(by: { $0.number < $1.number }) where step.outcome == nil {
+                guard step.busyAttempt != nil, case .attempt(_, .running) = state.open[step.number]?.activity else {
+                    continue
+                }
+                accept(.stepInterrupted(StepInterrupted(step: step.number, reason: .shutdown)), at: time)
+            }
+        }
+        unwindCalls()
+    }
+
+    private mutating func unwindCalls() {
+        guard phase == .running else { return }
+        let open = steps.values.filter { $0.call != nil }.sorted { $0.number < $1.number }
+        for step in open {
+            actions.append(.clearTimers(step.number))
+            if step.hasTurn { actions.append(.endTurn(step.number)) }
+            guard let call = step.call else { continue }
+            if let attempt = step.busyAttempt { actions.append(.cancelAttempt(call, attempt: attempt)) }
+            answer(call, .fail(RunUnwinding()))
+        }
+        for waiting in unstarted where waiting.number == nil { answer(waiting.call, .fail(RunUnwinding())) }
+        unstarted = []
+        for offer in offers.values.joined() { actions.append(.answerOffer(offer, .notWaiting)) }
+        offers = [:]
+        phase = .unwinding
+    }
+
+    /// Whether any attempt's body runs.
+    package var hasRunningBodies: Bool { steps.values.contains { $0.busyAttempt != nil } }
+
+    /// Whether every pending call only waits, so that the run could leave memory.
+    package var onlyWaits: Bool {
+        phase == .running && waitingCalls > 0 && undurable.isEmpty && unstarted.isEmpty && ready.isEmpty
+            && steps.values.allSatisfy { $0.busyAttempt == nil } && !state.open.isEmpty
+            && state.open.values.allSatisfy { open in
+                switch open.activity {
+                case .attempt(_, .failed): true
+                case .attempt: false
+                default: true
+                }
+            }
+    }
+}

@@ -1,0 +1,102 @@
+package import StepCore
+package import StepEvents
+
+/// What a ``RunMachine`` decided; its host carries it out, in order.
+package enum MachineAction: Sendable {
+    /// An event was accepted. It belongs to the log before anything that rests on it may leave the engine.
+    case append(Event, Transition)
+    /// Answer a step call.
+    case answer(StepCall, StepDirective)
+    /// Begin the workflow function's cancellation.
+    case cancelFunction
+    /// Cancel the task of an attempt.
+    case cancelAttempt(StepCall, attempt: UInt32)
+    case setTimer(MachineTimer)
+    case clearTimers(StepNumber)
+    /// A wait is open: try a kept signal, or register it.
+    case awaitSignal(StepNumber, signal: String, since: Timestamp)
+    case stopAwaitingSignal(StepNumber, signal: String, since: Timestamp)
+    /// An offered signal was taken, rejected, or found nobody; answer its sender once the events so far are durable.
+    case answerOffer(SignalOffer, SignalVerdict)
+    /// Whether a request to cancel the run was news; answer it once the events so far are durable.
+    case answerCancel(UInt64, isNews: Bool)
+    /// Deliver a signal that this run sends, once its event is durable.
+    case deliverSignal(StepNumber, SignalSent, idempotencyKey: String)
+    /// A child is to be started in the same commit.
+    case startChild(RunNumber, RunStarted)
+    /// The child's outcome is wanted: a run that is replayed asks again.
+    case awaitChild(StepNumber, RunNumber)
+    case cancelChild(RunNumber, reason: String)
+    /// The step was interrupted by crashes at least twice: start it when the engine gives it a turn.
+    case awaitTurn(StepNumber)
+    case endTurn(StepNumber)
+    /// Something to be logged.
+    case report(MachineReport)
+    /// The function will not continue in this instance.
+    case ended(MachineEnd)
+}
+
+/// When the host should call ``RunMachine/timerFired(_:at:)``.
+package struct MachineTimer: Hashable, Sendable {
+    package enum Purpose: Hashable, Sendable {
+        /// A sleep, the time before an attempt, or a wait's timeout: recorded, so they survive restarts.
+        case due
+        /// An attempt's own timeout.
+        case attemptTimeout(UInt32)
+        /// The body of a timed-out attempt has not ended.
+        case abandon(UInt32)
+    }
+
+    package var step: StepNumber
+    package var purpose: Purpose
+    package var due: Timestamp
+    /// How long from now on a clock that no one can set; `nil` leaves it to the wall clock.
+    package var wait: Duration?
+}
+
+/// A signal on its way to a waiting run.
+package struct SignalOffer: Sendable {
+    /// The host's name for the offer.
+    package var id: UInt64
+    package var step: StepNumber
+    package var payload: Payload
+    package var idempotencyKey: String?
+
+    package init(id: UInt64, step: StepNumber, payload: Payload, idempotencyKey: String?) {
+        self.id = id
+        self.step = step
+        self.payload = payload
+        self.idempotencyKey = idempotencyKey
+    }
+}
+
+package enum SignalVerdict: Sendable, Hashable {
+    case accepted
+    case rejected(Failure)
+    /// The wait is over: offer the signal to the next waiter.
+    case notWaiting
+}
+
+package enum MachineReport: Sendable, Hashable {
+    /// A step was asked for after another item than recorded.
+    case order(StepKey, recorded: UInt32?, found: UInt32, site: String)
+    /// A body ended after its step had: its result is discarded.
+    case lateResult(StepKey, attempt: UInt32)
+    /// A timed-out body still runs; the next attempt begins without waiting for it.
+    case abandoned(StepKey, attempt: UInt32)
+    /// The run ended while recorded outcomes were never asked for.
+    case unused(count: Int)
+    /// The machine's own state forbade an event that it made: a bug. The run is stopped and keeps all it has.
+    case broken(IllegalTransition)
+}
+
+package enum MachineEnd: Sendable, Hashable {
+    case succeeded(Payload)
+    case failed(Failure)
+    case cancelled
+    /// The function runs again at this time.
+    case retry(at: Timestamp)
+    case held(Failure)
+    /// The function was unwound; the run is as it was.
+    case unwound
+}

@@ -1,0 +1,221 @@
+import HeapModule
+package import StepCore
+package import StepEvents
+
+/// What a machine must know of its surroundings.
+package struct MachineSettings: Sendable {
+    package var options: WorkflowOptions
+    package var maxInterruptions: Int
+    package var abandonAfter: Duration
+    /// Gives out the number of a new run, for children.
+    package var allocateRun: @Sendable () -> RunNumber
+
+    package init(
+        options: WorkflowOptions = WorkflowOptions(), maxInterruptions: Int = 10, abandonAfter: Duration = .seconds(30),
+        allocateRun: @escaping @Sendable () -> RunNumber
+    ) {
+        self.allocateRun = allocateRun
+        self.options = options
+        self.maxInterruptions = maxInterruptions
+        self.abandonAfter = abandonAfter
+    }
+}
+
+/// The core of replay: history and what user code asks for in, decisions out. Pure: it reads no clock, does no I/O,
+/// and draws nothing that the run's seed does not give.
+///
+/// The host calls it with what happens (a step asked for, an attempt ended, a timer fired, a signal came) and carries
+/// out the ``MachineAction``s it returns. Live and replayed executions take the same path: an outcome, whether it
+/// stood in the history or was accepted a moment ago, is handed to the workflow by ``handOver(at:)``, one at a time,
+/// in the order of the history, and only when the code has nothing left to do. That is what makes races replay.
+package struct RunMachine {
+    enum Phase: Equatable {
+        case running
+        /// The run has ended, is held, or its function is to run again.
+        case ended
+        case unwinding
+    }
+
+    package internal(set) var state: RunState
+    let settings: MachineSettings
+    var phase = Phase.running
+    var actions: [MachineAction] = []
+
+    /// Every step whose outcome has not been handed over.
+    var steps: [StepNumber: RecordedStep] = [:]
+    var numbers: [StepKey: StepNumber] = [:]
+    /// The steps that calls of this instance asked for.
+    var bound: [ObjectIdentifier: StepNumber] = [:]
+    var occurrences: [StepName: UInt32] = [:]
+    /// The calls that wait for an answer, by name, for spotting ids that are asked for twice at once.
+    var pending: [StepName: StepCall] = [:]
+    /// Outcomes that the code asked for.
+    var ready = Heap<Delivery>()
+    /// Calls that nothing is recorded for, or no outcome yet, in the order in which the code asked.
+    var unstarted: [UnstartedCall] = []
+    /// Attempts that begin when their start is durable.
+    var undurable: [(sequence: UInt32, step: StepNumber, inspects: Bool)] = []
+    package internal(set) var durableThrough: UInt32
+    /// Signals for waits that the replayed code has not asked for yet.
+    var offers: [StepNumber: [SignalOffer]] = [:]
+    /// Steps of the history that the code has not asked for yet.
+    var unasked = 0
+    /// How many calls wait for an answer.
+    var waitingCalls = 0
+
+    /// The sequence of the last item handed to the workflow.
+    package internal(set) var lastHandedOver: UInt32 = 0
+    /// Its time: what the workflow sees as now.
+    package internal(set) var now: Timestamp
+
+    struct UnstartedCall {
+        let call: StepCall
+        let key: StepKey
+        /// The step, where the history has it without an outcome.
+        let number: StepNumber?
+        let after: UInt32
+    }
+
+    /// A machine for a run with the given history, oldest event first.
+    ///
+    /// The whole history is durable: it was read from a log.
+    package init(history: [Event], settings: MachineSettings) throws(IllegalTransition) {
+        self.settings = settings
+        state = try RunState(history: history)
+        now = state.startedAt
+        durableThrough = state.nextSequence - 1
+        for event in history { recall(event) }
+        unasked = numbers.count
+    }
+
+    package var isUnwinding: Bool { phase == .unwinding }
+
+    /// Whether the code is still catching up with what was recorded.
+    package var isReplaying: Bool { unasked > 0 }
+
+    /// What the machine decided since the last call.
+    package mutating func takeActions() -> [MachineAction] {
+        guard !actions.isEmpty else { return [] }
+        defer { actions = [] }
+        return actions
+    }
+
+    // MARK: Accepting events
+
+    /// Accepts an event: it takes its place in the history now, and the host writes it.
+    @discardableResult
+    mutating func accept(_ body: EventBody, at time: Timestamp, after: UInt32? = nil) -> UInt32? {
+        let event = Event(
+            run: state.run, sequence: state.nextSequence, time: max(time, state.lastTime), after: after, body: body)
+        do throws(IllegalTransition) {
+            let transition = try state.apply(event)
+            actions.append(.append(event, transition))
+            return event.sequence
+        } catch {
+            actions.append(.report(.broken(error)))
+            phase = .unwinding
+            actions.append(.ended(.unwound))
+            return nil
+        }
+    }
+
+    /// Accepts the outcome of a step and has it handed over in its turn.
+    mutating func conclude(
+        _ number: StepNumber, _ outcome: RecordedStep.Outcome, as body: EventBody, at time: Timestamp
+    ) {
+        guard let sequence = accept(body, at: time), steps[number] != nil else { return }
+        steps[number]?.outcome = outcome
+        steps[number]?.outcomeSequence = sequence
+        steps[number]?.outcomeTime = state.lastTime
+        actions.append(.clearTimers(number))
+        if steps[number]?.hasTurn == true {
+            steps[number]?.hasTurn = false
+            actions.append(.endTurn(number))
+        }
+        if steps[number]?.call != nil { makeReady(number) }
+    }
+
+    mutating func makeReady(_ number: StepNumber) {
+        guard let step = steps[number] else { return }
+        ready.insert(
+            Delivery(sequence: step.outcomeSequence, time: step.outcomeTime, item: .outcome(number)))
+    }
+
+    // MARK: Handing over
+
+    /// Hands the workflow its next item, or starts what it asked for. Call it when the code has nothing left to do.
+    ///
+    /// Returns whether there may be more to hand over or to do.
+    package mutating func handOver(at time: Timestamp) -> Bool {
+        guard phase == .running else { return false }
+        if let next = ready.min, !isPremature(next) {
+            ready.removeMin()
+            lastHandedOver = next.sequence
+            now = max(now, next.time)
+            switch next.item {
+            case .cancelRun: actions.append(.cancelFunction)
+            case .outcome(let number): deliver(number)
+            }
+            return true
+        }
+        guard !unstarted.isEmpty else { return false }
+        let calls = unstarted
+        unstarted = []
+        for call in calls where phase == .running { begin(call, at: time) }
+        beginDurable(at: time)
+        return !ready.isEmpty
+    }
+
+    /// Whether a cancellation must wait: the code is busy with something that is no step, and outcomes recorded
+    /// before the cancellation have not been asked for.
+    private func isPremature(_ delivery: Delivery) -> Bool {
+        delivery.item == .cancelRun && waitingCalls == 0
+            && steps.values.contains { $0.outcome != nil && $0.outcomeSequence < delivery.sequence }
+    }
+
+    private mutating func deliver(_ number: StepNumber) {
+        guard let step = steps.removeValue(forKey: number), let call = step.call else { return }
+        if numbers[step.key] == number { numbers[step.key] = nil }
+        bound[ObjectIdentifier(call)] = nil
+        let directive: StepDirective =
+            switch step.outcome {
+            case .value(let payload): .deliver(payload)
+            case .cancelled: .fail(CancellationError())
+            case .failed(let failure):
+                .fail(
+                    StepError(
+                        runID: state.start.id, step: step.key, attempts: Int(step.attempt), failure: failure))
+            case .childFailed(let failure):
+                .fail(
+                    StepError(runID: step.child?.id ?? state.start.id, step: step.key, attempts: 1, failure: failure))
+            case .childCancelled:
+                .fail(
+                    StepError(
+                        runID: step.child?.id ?? state.start.id, step: step.key, attempts: 1,
+                        failure: Failure(type: "StepCore.RunCancelledError", message: "the child was cancelled")))
+            case .timedOut where step.kind == .invoke:
+                .fail(InvokeTimeoutError(runID: step.child?.id ?? state.start.id, step: step.key))
+            case .timedOut, nil: .deliver(nil)
+            }
+        answer(call, directive)
+    }
+
+    /// The step that a call asked for, while its outcome has not been handed over.
+    func step(of call: StepCall) -> RecordedStep? { bound[ObjectIdentifier(call)].flatMap { steps[$0] } }
+
+    mutating func bind(_ call: StepCall, to number: StepNumber) {
+        steps[number]?.call = call
+        bound[ObjectIdentifier(call)] = number
+    }
+
+    mutating func answer(_ call: StepCall, _ directive: StepDirective) {
+        switch directive {
+        case .deliver, .fail:
+            let name = StepName(scope: call.scope, id: call.id)
+            if pending[name] === call { pending[name] = nil }
+            waitingCalls -= 1
+        case .execute, .inspect: break
+        }
+        actions.append(.answer(call, directive))
+    }
+}

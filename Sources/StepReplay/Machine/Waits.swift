@@ -1,0 +1,160 @@
+import StepCore
+package import StepEvents
+
+extension RunMachine {
+    // MARK: Sleeps
+
+    mutating func startSleep(_ sleep: SleepStep, _ unstarted: UnstartedCall, at time: Timestamp) {
+        let begin = max(time, state.lastTime)
+        let until: Timestamp
+        var wait: Duration?
+        switch sleep {
+        case .duration(let duration):
+            until = begin.advanced(by: max(.zero, duration))
+            wait = max(.zero, duration)
+        case .until(let moment): until = moment
+        }
+        let slept = Slept(key: unstarted.key, until: until)
+        guard let number = introduce(unstarted, .sleep, .slept(slept), at: begin) else { return }
+        if until <= begin { return wake(number, until: until, at: begin) }
+        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: wait)))
+    }
+
+    mutating func carryOnSleep(_ number: StepNumber, at time: Timestamp) {
+        guard case .sleep(let until) = state.open[number]?.activity else { return }
+        if until <= time { return wake(number, until: until, at: time) }
+        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: nil)))
+    }
+
+    /// The clock that a sleep counts on may be ahead of the wall clock; the record never says that it woke early.
+    mutating func wake(_ number: StepNumber, until: Timestamp, at time: Timestamp) {
+        conclude(number, .value(.null), as: .woke(Woke(step: number)), at: max(time, until))
+    }
+
+    // MARK: Signals
+
+    mutating func startWait(_ wait: WaitForSignalStep, _ unstarted: UnstartedCall, at time: Timestamp) {
+        let begin = max(time, state.lastTime)
+        let timeoutAt = wait.timeout.map { begin.advanced(by: max(.zero, $0)) }
+        let started = WaitStarted(key: unstarted.key, signal: wait.signal, timeoutAt: timeoutAt)
+        guard let number = introduce(unstarted, .wait, .waitStarted(started), at: begin) else { return }
+        steps[number]?.signal = (wait.signal, begin)
+        if let timeoutAt {
+            actions.append(
+                .setTimer(
+                    MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: begin.duration(to: timeoutAt))))
+        }
+        actions.append(.awaitSignal(number, signal: wait.signal, since: begin))
+    }
+
+    mutating func carryOnWait(_ number: StepNumber, at time: Timestamp) {
+        guard case .wait(let signal, let since, let timeoutAt) = state.open[number]?.activity else { return }
+        if let timeoutAt {
+            // A signal that came while the run was away, before the timeout, is older than the timeout.
+            if timeoutAt <= time, offers[number]?.isEmpty ?? true {
+                actions.append(.stopAwaitingSignal(number, signal: signal, since: since))
+                return conclude(
+                    number, .timedOut, as: .waitTimedOut(WaitTimedOut(step: number)), at: max(time, timeoutAt))
+            }
+            actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: nil)))
+        }
+        actions.append(.awaitSignal(number, signal: signal, since: since))
+        for offer in offers.removeValue(forKey: number) ?? [] { self.offer(offer, at: time) }
+    }
+
+    /// A signal came for a wait of this run.
+    package mutating func offer(_ offer: SignalOffer, at time: Timestamp) {
+        guard phase == .running, case .wait = state.open[offer.step]?.activity, let step = steps[offer.step] else {
+            actions.append(.answerOffer(offer, .notWaiting))
+            return
+        }
+        guard let call = step.call, case .waitForSignal(let wait) = call.operation else {
+            // The replayed code has not come to the wait yet, and only it knows the type.
+            offers[offer.step, default: []].append(offer)
+            return
+        }
+        do {
+            try wait.check(offer.payload)
+        } catch {
+            let failure = Failure(capturing: error, site: call.site)
+            accept(
+                .signalRejected(SignalRejected(step: offer.step, payload: offer.payload, failure: failure)), at: time)
+            actions.append(.answerOffer(offer, .rejected(failure)))
+            return
+        }
+        conclude(
+            offer.step, .value(offer.payload),
+            as: .waitResolved(
+                WaitResolved(step: offer.step, payload: offer.payload, idempotencyKey: offer.idempotencyKey)),
+            at: time)
+        actions.append(.answerOffer(offer, .accepted))
+    }
+
+    mutating func startSending(_ send: SendSignalStep, _ unstarted: UnstartedCall, at time: Timestamp) {
+        let begin = max(time, state.lastTime)
+        let sent = SignalSent(
+            key: unstarted.key, signal: send.signal, payload: send.payload,
+            keepUntil: send.keep.map { begin.advanced(by: $0) })
+        guard let number = introduce(unstarted, .send, .signalSent(sent), at: begin) else { return }
+        steps[number]?.sent = sent
+        carryOnSending(number)
+    }
+
+    /// A signal that was not recorded as delivered is sent again under the same key, which its receiver knows.
+    mutating func carryOnSending(_ number: StepNumber) {
+        guard let step = steps[number], let sent = step.sent else { return }
+        let key = StableHash.idempotencyKey(run: state.start.id, step: step.key)
+        actions.append(.deliverSignal(number, sent, idempotencyKey: key))
+    }
+
+    /// The signal that this run sent has arrived, is kept, or was dropped.
+    package mutating func signalDelivered(_ number: StepNumber, to run: RunNumber, at time: Timestamp) {
+        guard phase == .running, case .send = state.open[number]?.activity else { return }
+        conclude(
+            number, .value(.null), as: .signalDelivered(SignalDelivered(step: number, to: run)), at: time)
+    }
+
+    // MARK: Children
+
+    mutating func startChild(_ invoke: InvokeStep, _ unstarted: UnstartedCall, at time: Timestamp) {
+        let begin = max(time, state.lastTime)
+        let seed = StableHash.of(seed: state.start.seed, unstarted.key, 0x6368_696C)
+        let id = RunID(time: begin, random: (SplitMix64.mix(seed), SplitMix64.mix(seed ^ 1)))
+        let child = settings.allocateRun()
+        let timeoutAt = invoke.timeout.map { begin.advanced(by: max(.zero, $0)) }
+        let started = InvokeStarted(
+            key: unstarted.key, workflow: invoke.workflow, child: id, childRun: child, timeoutAt: timeoutAt,
+            cancelsOnTimeout: invoke.cancelsOnTimeout)
+        guard let number = introduce(unstarted, .invoke, .invokeStarted(started), at: begin) else { return }
+        steps[number]?.child = (child, id, invoke.cancelsOnTimeout)
+        let parent = RunStarted.Parent(
+            id: state.start.id, run: state.run, step: number, detached: invoke.detached)
+        actions.append(
+            .startChild(
+                child,
+                RunStarted(
+                    id: id, workflow: invoke.workflow, version: invoke.version, key: nil, input: invoke.input,
+                    seed: seed, parent: parent)))
+        setChildTimer(number, timeoutAt, from: begin)
+    }
+
+    mutating func carryOnChild(_ number: StepNumber, at time: Timestamp) {
+        guard case .child(let child, _, let timeoutAt) = state.open[number]?.activity else { return }
+        actions.append(.awaitChild(number, child))
+        setChildTimer(number, timeoutAt, from: time)
+    }
+
+    private mutating func setChildTimer(_ number: StepNumber, _ timeoutAt: Timestamp?, from time: Timestamp) {
+        guard let timeoutAt else { return }
+        actions.append(
+            .setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: time.duration(to: timeoutAt))))
+    }
+
+    /// A child of this run ended.
+    package mutating func childEnded(_ number: StepNumber, _ outcome: InvokeFinished.Outcome, at time: Timestamp) {
+        guard phase == .running, case .child = state.open[number]?.activity else { return }
+        conclude(
+            number, RecordedStep.Outcome(outcome),
+            as: .invokeFinished(InvokeFinished(step: number, outcome: outcome)), at: time)
+    }
+}
