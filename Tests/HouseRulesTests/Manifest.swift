@@ -23,7 +23,7 @@ struct Manifest: Sendable {
 
     /// Asks SwiftPM, with a scratch folder of its own: the usual one is locked while `swift test` prepares.
     init() throws {
-        let scratch = FileManager.default.temporaryDirectory.appending(path: "house-rules-manifest-\(getpid())")
+        let scratch = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: scratch) }
         let dump = try output(of: ["swift", "package", "--scratch-path", scratch.path, "dump-package"])
         let decoded = try JSONDecoder().decode(Dump.self, from: Data(dump.utf8))

@@ -50,8 +50,7 @@ func output(of command: [String]) throws -> String {
     // Inside a git hook these name another index than the one that is meant.
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("GIT_") }
     // Files rather than pipes: nothing has to read while the command runs.
-    let folder = FileManager.default.temporaryDirectory.appending(path: "house-rules-\(getpid())-\(command[1])")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let (out, err) = (folder.appending(path: "out"), folder.appending(path: "err"))
     try Data().write(to: out)
@@ -66,4 +65,11 @@ func output(of command: [String]) throws -> String {
         throw CommandFailed(command: command, status: process.terminationStatus, message: message)
     }
     return String(decoding: try Data(contentsOf: out), as: UTF8.self)
+}
+
+/// A new folder of this call's own. The caller removes it.
+func temporaryFolder() throws -> URL {
+    var template = Array("\(FileManager.default.temporaryDirectory.path)/house-rules-XXXXXX".utf8CString)
+    guard let path = mkdtemp(&template) else { throw CocoaError(.fileWriteUnknown) }
+    return URL(filePath: String(cString: path))
 }
