@@ -125,7 +125,7 @@ extension Environment {
         return try body()
     }
 
-    static var machinePageSize: Int { sysconf(Int32(_SC_PAGESIZE)) }
+    package static var machinePageSize: Int { sysconf(Int32(_SC_PAGESIZE)) }
 
     static func roundedMapSize(_ size: Int) -> Int {
         let page = machinePageSize

@@ -25,8 +25,12 @@ package final class LMDBFaults: Sendable {
     }
 
     private let state = Mutex(State())
+    private let observer: (@Sendable (Call, Int) -> Void)?
 
-    package init() {}
+    /// - Parameter observer: Told of each call and its number before it is made; it may end the process.
+    package init(observer: (@Sendable (Call, Int) -> Void)? = nil) {
+        self.observer = observer
+    }
 
     /// Lets the n-th call of this kind (counted from the creation of the plan, the first is 1) fail.
     ///
@@ -66,13 +70,15 @@ package final class LMDBFaults: Sendable {
     }
 
     func verdict(_ call: Call) -> Verdict? {
-        state.withLock { state in
+        let (number, verdict) = state.withLock { state in
             let number = state.counts[call, default: 0] + 1
             state.counts[call] = number
             let rule = state.rules.first {
                 $0.call == call && ($0.number == number || ($0.isSticky && $0.number < number))
             }
-            return rule.map { Verdict(code: $0.code, afterEffect: $0.afterEffect) }
+            return (number, rule.map { Verdict(code: $0.code, afterEffect: $0.afterEffect) })
         }
+        observer?(call, number)
+        return verdict
     }
 }

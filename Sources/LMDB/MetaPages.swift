@@ -11,10 +11,13 @@ struct MetaPages {
     let mapSize: Int
     /// The root of the tree of free pages; nil when it is empty.
     let freeRoot: UInt64?
+    private let mainRoot: UInt64?
 
     private static let magic: UInt32 = 0xBEEF_C0DE
     private static let version: UInt32 = 1
     private static let metaFlag: UInt16 = 0x08
+    /// Half of the address range, so that no later sum or product overflows.
+    private static let largestSize = UInt64(Int.max / 2)
     private static let noPage = UInt64.max
     /// Page header and meta, as laid out on 64-bit machines by LMDB 0.9.
     private static let metaBytes = 152
@@ -44,6 +47,7 @@ struct MetaPages {
         }
         // The same choice as LMDB makes; the other one may be of use to a person with a backup, not to us.
         let newest = second.transactionID > first.transactionID ? second : first
+        try newest.checkNumbers(path: path)
         try newest.checkLength(descriptor: descriptor, path: path)
         return newest
     }
@@ -66,18 +70,24 @@ struct MetaPages {
         guard pageBytes.nonzeroBitCount == 1, (Self.smallestPage...Self.largestPage).contains(Int(pageBytes)) else {
             throw refuse("its page size \(pageBytes) makes no sense")
         }
-        // Half of the address range keeps every later product from overflowing.
-        guard lastPage >= 1, lastPage < UInt64(Int.max / 2) / UInt64(pageBytes), mapSize < UInt64(Int.max / 2) else {
-            throw refuse("its sizes make no sense")
-        }
-        for root in [freeRoot, mainRoot] where root != Self.noPage && !(2...lastPage).contains(root) {
-            throw refuse("a root page lies outside the file")
-        }
         self.pageBytes = Int(pageBytes)
         self.lastPage = lastPage
         self.transactionID = transactionID
-        self.mapSize = Int(mapSize)
+        self.mapSize = Int(min(mapSize, Self.largestSize))
         self.freeRoot = freeRoot == Self.noPage ? nil : freeRoot
+        self.mainRoot = mainRoot == Self.noPage ? nil : mainRoot
+    }
+
+    /// Numbers that LMDB would follow out of the file. Only the newest meta page need pass: when writing one failed,
+    /// LMDB puts the old transaction id and size back, but not the old roots.
+    private func checkNumbers(path: String) throws {
+        guard lastPage >= 1, lastPage < Self.largestSize / UInt64(pageBytes), mapSize < Self.largestSize else {
+            throw OpenRefusal.notAnEnvironment(path: path, reason: "its sizes make no sense")
+        }
+        for root in [freeRoot, mainRoot] {
+            guard let root, root < 2 || root > lastPage else { continue }
+            throw OpenRefusal.notAnEnvironment(path: path, reason: "a root page lies outside the file")
+        }
     }
 
     private func checkLength(descriptor: Int32, path: String) throws {
