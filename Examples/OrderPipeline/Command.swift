@@ -2,11 +2,11 @@
 enum Command: Equatable {
     case demo(DemoOptions)
     case worker(WorkerOptions)
-    case sample(count: Int, seed: UInt64)
+    case printSample(count: Int, seed: UInt64)
     case help
 
     struct DemoOptions: Equatable {
-        var orders = "Examples/OrderPipeline/sample-orders.jsonl"
+        var orders = Command.sample
         var directory = ".demo"
         var seed: UInt64 = 1
         var inFlight = 24
@@ -19,6 +19,9 @@ enum Command: Equatable {
         var inFlight = 24
         var marks = false
     }
+
+    /// The sample's place, seen from the package's root.
+    static let sample = "Examples/OrderPipeline/sample-orders.jsonl"
 
     static let usage = """
         usage: OrderPipeline demo   [--orders FILE|-] [--dir DIR] [--seed N] [--in-flight N]
@@ -60,7 +63,8 @@ enum Command: Equatable {
             command = .worker(worker)
         case "sample":
             let count = try options.take("--count", in: 1...1_000_000) ?? SampleOrders.count
-            command = .sample(count: count, seed: try options.take("--seed", in: 0...UInt64.max) ?? SampleOrders.seed)
+            let seed = try options.take("--seed", in: 0...UInt64.max) ?? SampleOrders.seed
+            command = .printSample(count: count, seed: seed)
         default:
             throw .usage("there is no command \(name)")
         }

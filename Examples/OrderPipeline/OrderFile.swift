@@ -40,10 +40,12 @@ struct OrderFile {
     /// Reads the bytes of an orders file, or of standard input for `-`.
     static func bytes(at path: String) throws(PipelineError) -> Data {
         do {
-            if path == "-" { return try FileHandle.standardInput.readToEnd() ?? Data() }
-            return try Data(contentsOf: URL(fileURLWithPath: path))
+            // Not Data(contentsOf:), which refuses pipes and devices.
+            let file = path == "-" ? .standardInput : try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            return try file.readToEnd() ?? Data()
         } catch {
-            throw .unreadable(path: path, reason: systemReason(error))
+            let hint = path == Command.sample ? "; run it from the package's root, or give --orders FILE" : ""
+            throw .unreadable(path: path, reason: systemReason(error) + hint)
         }
     }
 }

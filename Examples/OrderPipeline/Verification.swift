@@ -67,7 +67,10 @@ struct Verification {
             ("interrupted attempts", grouped(report.interruptedAttempts)),
             ("steps/s", "\(grouped(rate))  (\((seconds * 10).rounded() / 10) s)"),
             ("duplicates", grouped(report.duplicates)),
-            ("money total", "\(money(report.totalCents)) of \(money(report.expectedCents))"),
+            (
+                "money total",
+                "\(money(report.totalCents)), \(grouped(report.totalCents)) of \(grouped(report.expectedCents)) cents"
+            ),
         ]
         if skipped > 0 { rows.insert(("skipped lines", grouped(skipped)), at: 1) }
         let lines = rows.map { name, value in

@@ -101,7 +101,7 @@ import Testing
                   interrupted attempts  4
                   steps/s               120  (10.0 s)
                   duplicates            0
-                  money total           $1.50 of $1.50
+                  money total           $1.50, 150 of 150 cents
 
                 Look at one order's history:
                   .build/release/stepkit show 'a b' --store .demo/store
