@@ -46,5 +46,6 @@ struct Display {
         let tenths = Int(seconds * 10)
         return "[\(bar)] \(tally.ordersFinished)/\(orders) orders  \(tally.succeeded) steps  \(tally.failed) failures"
             + "  \(tally.kills) kills  \(tenths / 10).\(tenths % 10) s"
+            + (tally.ordersFailed > 0 ? "  \(tally.ordersFailed) orders FAILED" : "")
     }
 }

@@ -40,6 +40,8 @@ import Testing
         #expect(
             Display.line(tally, orders: 10, seconds: 1.26)
                 == "[############............] 5/10 orders  0 steps  0 failures  0 kills  1.2 s")
+        tally.take(.orderFailed)
+        #expect(Display.line(tally, orders: 10, seconds: 1.26).hasSuffix("1.2 s  1 orders FAILED"))
     }
 
     @Test func moneyAndShellWordsReadWell() {
