@@ -1,0 +1,28 @@
+/// How much a store may use, and what is refused when it comes near to that.
+struct Quota: Hashable, Sendable {
+    enum Level: Int, Comparable, Sendable {
+        case roomy
+        case fillingUp
+        case noNewRuns
+        case completionsOnly
+
+        static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    var bytes: Int
+
+    /// What is left free on the file system for running work and for compaction, which needs room to make room.
+    static func reserve(of space: StoreOptions.Space) -> Int { max(64 << 20, space.totalBytes / 20) }
+
+    /// From where on counting free pages inside the file is worth its cost.
+    func isNear(usedBytes: Int) -> Bool { usedBytes >= percent(80) }
+
+    func level(usedBytes: Int, space: StoreOptions.Space?) -> Level {
+        if let space, space.freeBytes < Self.reserve(of: space) { return .completionsOnly }
+        if usedBytes >= percent(95) { return .completionsOnly }
+        if usedBytes >= percent(90) { return .noNewRuns }
+        return usedBytes >= percent(80) ? .fillingUp : .roomy
+    }
+
+    private func percent(_ share: Int) -> Int { bytes / 100 * share }
+}

@@ -1,0 +1,34 @@
+import Glibc
+
+/// The witness as a file beside the database.
+struct WitnessFile: WitnessStorage {
+    static let name = "witness"
+    let path: String
+
+    init(directory: String) { path = "\(directory)/\(Self.name)" }
+
+    func read() throws(StoreError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return [] }
+            throw failure("open")
+        }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 2 * Witness.slotBytes)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count >= 0 else { throw failure("read") }
+        return Array(bytes[..<count])
+    }
+
+    /// Opened anew each time (at most once a second), so that a file put in its place is noticed.
+    func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_DSYNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("open") }
+        defer { close(descriptor) }
+        guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else { throw failure("write") }
+    }
+
+    private func failure(_ operation: String) -> StoreError {
+        StoreError(.system, "\(operation) the witness: \(String(cString: strerror(errno)))", path: path)
+    }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import LMDB
+import StepEvents
+
+/// Opening a store's directory.
+struct LMDBOpening {
+    var directory: String
+    var options: StoreOptions
+
+    func openEngine() throws -> OpenedStore {
+        if mkdir(directory, 0o700) != 0, errno != EEXIST {
+            throw StoreError(.unusable, "make directory: \(String(cString: strerror(errno)))", path: directory)
+        }
+        try refuseFileSystem()
+        let lock = try EngineLock(directory: directory)
+        do {
+            let environment = try openOrCreate()
+            do {
+                let tables = try storeTables(environment)
+                return try EngineOpening.open(
+                    tables, witness: WitnessFile(directory: directory), path: directory, lock: lock, options)
+            } catch {
+                environment.close()
+                throw error
+            }
+        } catch {
+            if (error as? StoreError)?.code == .foreign { lock.withdraw() }
+            throw error
+        }
+    }
+
+    func openReader() throws -> OpenedStore {
+        guard try Environment.exists(directory: directory) else {
+            throw StoreError(.notFound, "there is no store in it", path: directory)
+        }
+        let environment = try Environment.open(directory: directory, options: environmentOptions(readOnly: true))
+        do {
+            let tables = try storeTables(environment)
+            _ = try tables.read { try StoreMeta.decode(try $0.get(.meta, TableKey.Meta.format)) }
+            return OpenedStore(path: directory, tables: tables, heads: SharedHeads(HeadIndex()))
+        } catch {
+            environment.close()
+            throw error
+        }
+    }
+
+    private func environmentOptions(readOnly: Bool) -> Environment.Options {
+        LMDBTables.options(options.tables, mapBytes: options.mapBytes, readOnly: readOnly)
+    }
+
+    /// Before any file of ours is made there.
+    private func refuseFileSystem() throws {
+        guard let type = try options.tables.fileSystemType?(directory), type.suitability == .refused else { return }
+        throw OpenRefusal.unsupportedFileSystem(name: type.name, path: directory)
+    }
+
+    private func openOrCreate() throws -> Environment {
+        let options = environmentOptions(readOnly: false)
+        if try Environment.exists(directory: directory) {
+            return try Environment.open(directory: directory, options: options)
+        }
+        if let witness = Witness.newest(in: try WitnessFile(directory: directory).read()), witness.lsn > .zero,
+            !self.options.acceptRollback
+        {
+            throw StoreError(
+                .rolledBack(lost: witness.lsn.value),
+                "the database is gone, but its witness saw \(witness.lsn) acknowledged records", path: directory)
+        }
+        return try Environment.create(directory: directory, options: options) { transaction in
+            let handles = TableHandles(try TableName.allCases.map { try transaction.table($0.rawValue) })
+            try StoreCreation.write(
+                to: LMDBWrite(transaction, handles), pageBytes: transaction.environment.pageSize,
+                library: "\(LibraryVersion.loaded)", self.options)
+        }
+    }
+
+    /// An environment without our tables is someone else's.
+    private func storeTables(_ environment: Environment) throws -> LMDBTables {
+        do {
+            return try LMDBTables(environment)
+        } catch let error as LMDBError where error.isNotFound || error.code == LMDBError.incompatible {
+            throw StoreError(.foreign, "the database in it is not a store of this library", path: directory)
+        }
+    }
+
+    /// What a refusal of the environment means for the store.
+    static func storeError(_ error: any Error, _ directory: String) -> any Error {
+        switch error {
+        case let error as OpenRefusal:
+            let code: StoreError.Code =
+                switch error {
+                case .alreadyOpenInProcess: .inUse(pid: getpid())
+                case .fileShorterThanMeta: .damaged
+                case .notAnEnvironment: .foreign
+                case .versionTooNew: .newerFormat
+                case .unsupportedFileSystem, .wrongPermissions, .symlink, .pageSizeMismatch, .alreadyExists: .unusable
+                }
+            return StoreError(code, "\(error)", path: directory)
+        case let error as LMDBError:
+            let code: StoreError.Code =
+                if error.isNoSpace || error.isMapFull {
+                    .storageFull
+                } else if error.isDamage || error.code == LMDBError.versionMismatch {
+                    .damaged
+                } else if error.code == EACCES || error.code == EPERM || error.code == EROFS {
+                    .unusable
+                } else {
+                    .system
+                }
+            return StoreError(code, "\(error)", path: directory)
+        default: return error
+        }
+    }
+}

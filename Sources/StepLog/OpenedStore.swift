@@ -1,0 +1,8 @@
+/// The parts of a store that has been opened.
+struct OpenedStore {
+    var path: String?
+    var tables: any Tables
+    var heads: SharedHeads
+    var writer: LogWriter?
+    var lock: EngineLock?
+}

@@ -1,0 +1,78 @@
+import StepEvents
+
+/// What is found out about a store when it is opened.
+enum Recovery {
+    /// The end of the log: its last record, which must be a commit record.
+    static func position(_ tables: any ReadTables) throws -> (position: LogPosition, commit: CommitRecord)? {
+        let last = try tables.lastLSN()
+        guard last != .zero, let event = try tables.event(at: last) else { return nil }
+        guard case .commitRecord(let commit) = event.event.body else {
+            throw StoreError(
+                .damaged, "the log ends with \(event.event.kind.name) instead of a commit record", lsn: last,
+                run: event.event.run, table: .log)
+        }
+        return (LogPosition(last: last, chain: commit.chain, time: event.event.time), commit)
+    }
+
+    /// Refuses a log whose last transaction is not the database's last: power failed while the database's first page
+    /// was written, and an older one took its place.
+    static func checkFence(_ commit: CommitRecord, last: LSN, tables: any ReadTables) throws {
+        guard commit.transaction == tables.transactionID else {
+            throw StoreError(
+                .tornCommit,
+                "the log ends with transaction \(commit.transaction), the database with"
+                    + " \(tables.transactionID)", lsn: last, table: .log)
+        }
+    }
+
+    static func commitRecord(at lsn: LSN, _ tables: any ReadTables) throws -> CommitRecord? {
+        guard case .commitRecord(let record)? = try tables.event(at: lsn)?.event.body else { return nil }
+        return record
+    }
+
+    /// The heads of runs whose rows are stale: the checkpoint, advanced by a scan of what was written since.
+    static func heads(_ tables: any ReadTables) throws -> HeadIndex {
+        var index = try checkpoint(tables)
+        try advance(&index, tables)
+        try dropFresh(&index, tables)
+        return index
+    }
+
+    static func checkpoint(_ tables: any ReadTables) throws -> HeadIndex {
+        guard let bytes = try tables.get(.meta, TableKey.Meta.checkpoint) else { return HeadIndex() }
+        return try HeadIndex.decode(bytes)
+    }
+
+    /// Takes in what was written after `index.through`, verifying each record.
+    static func advance(_ index: inout HeadIndex, _ tables: any ReadTables) throws {
+        // An inout parameter can't be captured by the visiting closure's escaping kin; a copy is as good.
+        var found = index
+        try tables.scanLog(from: index.through.next) { lsn, record in
+            guard lsn == found.through.next else {
+                throw StoreError(.damaged, "the record after \(found.through) is missing", lsn: lsn, table: .log)
+            }
+            found.through = lsn
+            let header = try tables.verifiedHeader(of: record, at: lsn)
+            guard header.run != .store else { return true }
+            let first = header.sequence == 0 ? lsn : found.stale[header.run]?.first ?? .zero
+            found.stale[header.run] = Head(lsn: lsn, sequence: header.sequence, first: first)
+            return true
+        }
+        index = found
+    }
+
+    /// Forgets runs whose rows know their head, and completes what the scan could not know of the others.
+    static func dropFresh(_ index: inout HeadIndex, _ tables: any ReadTables) throws {
+        for (run, head) in index.stale {
+            guard let bytes = try tables.get(.runs, TableKey.run(run)) else {
+                throw StoreError(.damaged, "the run has events but no row", lsn: head.lsn, run: run, table: .runs)
+            }
+            let row = try RunRow.head(of: bytes, run: run)
+            if row.lsn >= head.lsn {
+                index.stale[run] = nil
+            } else {
+                index.stale[run]?.first = row.first
+            }
+        }
+    }
+}

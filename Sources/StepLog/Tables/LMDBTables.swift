@@ -1,0 +1,187 @@
+package import LMDB
+
+/// Tables in an LMDB environment.
+package final class LMDBTables: Tables {
+    /// How the environment is opened, beyond what ``StoreOptions`` says; for tests.
+    package struct Settings: Sendable {
+        package var durability = Environment.Durability.full
+        /// Answers what file system a directory lies on; nil asks the kernel.
+        package var fileSystemType: (@Sendable (String) throws -> FileSystemType)?
+        package var delayBeforeRetry: (@Sendable (Int) -> Void)?
+        package var faults: LMDBFaults?
+
+        package init() {}
+    }
+
+    package let environment: Environment
+    private let handles: TableHandles
+
+    /// Takes an environment that holds the tables of a store.
+    init(_ environment: Environment) throws {
+        self.environment = environment
+        handles = TableHandles(try environment.openTables(TableName.allCases.map(\.rawValue)))
+    }
+
+    static func options(_ settings: Settings, mapBytes: Int, readOnly: Bool) -> Environment.Options {
+        var options = Environment.Options()
+        options.mapSize = mapBytes
+        options.readOnly = readOnly
+        options.durability = settings.durability
+        options.fileSystemType = settings.fileSystemType
+        options.delayBeforeRetry = settings.delayBeforeRetry
+        options.faults = settings.faults
+        return options
+    }
+
+    package func beginWrite() throws(TablesError) -> any WriteTables {
+        try translated { LMDBWrite(try environment.beginWrite(), handles) }
+    }
+
+    package func read<T>(_ body: (any ReadTables) throws -> T) throws -> T {
+        let transaction: ReadTransaction = try translated { try environment.beginRead() }
+        defer { transaction.end() }
+        return try body(LMDBRead(transaction, handles))
+    }
+
+    package var info: TablesInfo {
+        get throws(TablesError) {
+            try translated {
+                let info = try environment.info
+                return TablesInfo(
+                    lastTransactionID: info.lastTransactionID, usedBytes: info.usedBytes, mapBytes: info.mapSize)
+            }
+        }
+    }
+
+    package func reusableBytes() throws(TablesError) -> Int {
+        try translated {
+            try (environment.pageAccount()?.free ?? 0) * environment.pageSize
+        }
+    }
+
+    package func grow(to bytes: Int) throws(TablesError) { try translated { try environment.grow(to: bytes) } }
+
+    package func checkReaders() throws(TablesError) -> Int { try translated { try environment.checkReaders() } }
+
+    package func close() { environment.close() }
+}
+
+/// The tables of one environment, found without hashing their names.
+struct TableHandles: Sendable {
+    private let tables: [Table]
+
+    /// - Parameter tables: in the order of `TableName.allCases`.
+    init(_ tables: [Table]) { self.tables = tables }
+
+    subscript(name: TableName) -> Table {
+        switch name {
+        case .log: tables[0]
+        case .blobs: tables[1]
+        case .runs: tables[2]
+        case .ids: tables[3]
+        case .keys: tables[4]
+        case .open: tables[5]
+        case .timers: tables[6]
+        case .signals: tables[7]
+        case .meta: tables[8]
+        }
+    }
+}
+
+class LMDBRead: ReadTables {
+    fileprivate final let reading: ReadTransaction
+    fileprivate final let handles: TableHandles
+
+    init(_ transaction: ReadTransaction, _ handles: TableHandles) {
+        reading = transaction
+        self.handles = handles
+    }
+
+    final var transactionID: UInt64 { reading.id }
+
+    final func get(_ table: TableName, _ key: [UInt8]) throws(TablesError) -> [UInt8]? {
+        try translated { try reading.get(handles[table], key: key) }
+    }
+
+    final func scan(
+        _ table: TableName, from start: [UInt8]?, reversed: Bool,
+        _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        let cursor = try translated { try reading.cursor(handles[table]) }
+        var found = try translated { try Self.seek(cursor, start, reversed) }
+        while found {
+            // Errors of `visit` pass as they are.
+            guard try cursor.withCurrent(visit) else { return }
+            found = try translated { reversed ? try cursor.previous() : try cursor.next() }
+        }
+    }
+
+    private static func seek(_ cursor: Cursor, _ start: [UInt8]?, _ reversed: Bool) throws -> Bool {
+        guard let start else { return reversed ? try cursor.seekLast() : try cursor.first() }
+        if !reversed { return try cursor.seek(atOrAfter: start) }
+        return try cursor.seek(exactly: start) ? true : cursor.seek(before: start)
+    }
+
+    final func count(_ table: TableName) throws(TablesError) -> Int {
+        try translated { try reading.statistics(handles[table]).entries }
+    }
+}
+
+final class LMDBWrite: LMDBRead, WriteTables {
+    private let writing: WriteTransaction
+
+    init(_ transaction: WriteTransaction, _ handles: TableHandles) {
+        writing = transaction
+        super.init(transaction, handles)
+    }
+
+    func put(_ table: TableName, _ key: [UInt8], _ value: [UInt8]) throws(TablesError) {
+        try translated { try writing.put(handles[table], key: key, value: value) }
+    }
+
+    func append(
+        _ table: TableName, _ key: UnsafeRawBufferPointer, count: Int,
+        _ fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) throws(TablesError) {
+        try translated { try writing.put(handles[table], key: key, valueCount: count, mode: .append, fill) }
+    }
+
+    func delete(_ table: TableName, _ key: [UInt8]) throws(TablesError) -> Bool {
+        try translated { try writing.delete(handles[table], key: key) }
+    }
+
+    func commit() throws(TablesError) { try translated { try writing.commit() } }
+
+    func rollBack() { writing.abort() }
+}
+
+@inline(__always)
+private func translated<T>(_ body: () throws -> T) throws(TablesError) -> T {
+    do { return try body() } catch { throw TablesError(error) }
+}
+
+extension TablesError {
+    /// Sorts an error of the environment by what there is to do about it.
+    init(_ error: any Error) {
+        switch error {
+        case let error as TablesError: self = error
+        case let error as LMDBError: self.init(Self.kind(of: error), "\(error)")
+        case let error as Misuse:
+            if case .environmentClosed = error {
+                self.init(.closed, "\(error)")
+            } else {
+                self.init(.fatal, "\(error)")
+            }
+        default: self.init(.fatal, "\(error)")
+        }
+    }
+
+    private static func kind(of error: LMDBError) -> Kind {
+        if error.isMapFull { return .mapFull }
+        if error.isTxnFull || error.isInterrupted || error.isOutOfMemory { return .transient }
+        if error.isNoSpace { return .noSpace }
+        if error.isReadersFull { return .readersFull }
+        if error.isDamage { return .damaged }
+        return .fatal
+    }
+}
