@@ -1,9 +1,9 @@
 import Glibc
-import Synchronization
+import LMDB
 
 /// A list that closures on any thread append to.
 final class Recorder<Element: Sendable>: Sendable {
-    private let list = Mutex<[Element]>([])
+    private let list = Locked<[Element]>([])
 
     var values: [Element] { list.withLock { $0 } }
 
