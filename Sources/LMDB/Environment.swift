@@ -22,7 +22,7 @@ package final class Environment: Sendable {
     /// Distinguishes the environments of this process, so that a table of one is refused by another.
     let number: UInt64
     private let file: EnvironmentRegistry.FileID
-    private let openingTables = Locked(())
+    private let openingTables = Mutex(())
 
     private static let count = Atomic<UInt64>(0)
 

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Which data files this process has open.
 ///
@@ -17,7 +18,7 @@ enum EnvironmentRegistry {
         }
     }
 
-    private static let open = Locked<Set<FileID>>([])
+    private static let open = Mutex<Set<FileID>>([])
 
     static func claim(_ file: FileID, path: String) throws {
         guard open.withLock({ $0.insert(file).inserted }) else { throw OpenRefusal.alreadyOpenInProcess(path: path) }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A plan of failures for one environment, for tests only: the n-th call of a kind fails with a given code.
 ///
 /// It is handed over in `Environment.Options`, so tests that run side by side don't disturb one another. With no plan
@@ -22,7 +24,7 @@ package final class LMDBFaults: Sendable {
         var counts: [Call: Int] = [:]
     }
 
-    private let state = Locked(State())
+    private let state = Mutex(State())
     private let observer: (@Sendable (Call, Int) -> Void)?
 
     /// - Parameter observer: Told of each call and its number before it is made; it may end the process.

@@ -19,6 +19,9 @@ package enum Projection {
                 self.step(step, before, after, into: &changes)
             }
         }
+        if case .waitResolved(let body) = event.body, let key = body.idempotencyKey {
+            changes.append(.putReceipt(key: key, run: after.run, at: event.time))
+        }
         if transition.retryBefore != after.retryAt {
             let step = StepNumber(0)
             if let due = transition.retryBefore {
@@ -43,6 +46,9 @@ package enum Projection {
     package static func changes(storeEvent event: Event, at index: Int, into changes: inout [TableChange]) {
         switch event.body {
         case .signalKept(let body):
+            if let key = body.idempotencyKey {
+                changes.append(.putReceipt(key: key, run: .store, at: event.time))
+            }
             changes.append(.putKept(signal: body.signal, keptAt: event.time, until: body.until, event: index))
         case .signalTaken(let body): changes.append(.deleteKept(signal: body.signal, keptAt: body.keptAt))
         case .signalExpired(let body): changes.append(.deleteKept(signal: body.signal, keptAt: body.keptAt))

@@ -13,6 +13,8 @@ package enum TableChange: Hashable, Sendable {
     case deleteTimer(due: Timestamp, run: RunNumber, step: StepNumber)
     case putWaiter(signal: String, since: Timestamp, run: RunNumber, step: StepNumber)
     case deleteWaiter(signal: String, since: Timestamp, run: RunNumber, step: StepNumber)
+    /// A signal with an idempotency key went to a run, or is kept (run 0).
+    case putReceipt(key: String, run: RunNumber, at: Timestamp)
     /// `event` is the place of the `signalKept` in its command, whose LSN only the writer of the log knows.
     case putKept(signal: String, keptAt: Timestamp, until: Timestamp, event: Int)
     case deleteKept(signal: String, keptAt: Timestamp)

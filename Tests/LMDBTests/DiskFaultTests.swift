@@ -150,12 +150,8 @@ import Testing
             try withEnvironment(in: directory) { environment, tables in
                 try environment.write { try $0.put(tables[0], key: key(1), value: key(1)) }
             }
-            // 12 GiB more than the process has by now; a sanitizer's shadow memory is part of that.
-            let pages = try #require(try RawFile.read("/proc/self/statm").split(separator: 0x20).first)
-            let used = try #require(UInt(String(decoding: pages, as: UTF8.self)))
-            let allowed = rlim_t(used) * rlim_t(Environment.machinePageSize) + rlim_t(12 << 30)
-            var limit = rlimit(rlim_cur: allowed, rlim_max: allowed)
-            #expect(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+            var limit = rlimit(rlim_cur: 12 << 30, rlim_max: 12 << 30)
+            #expect(setrlimit(__rlimit_resource_t(9), &limit) == 0)
             // 64 GiB are not to be had, half of that neither; what can be had is taken.
             let environment = try Environment.open(directory: directory.store, options: options(mapSize: 64 << 30))
             let table = try environment.table("a")

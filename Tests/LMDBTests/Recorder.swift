@@ -1,9 +1,9 @@
 import Glibc
-import LMDB
+import Synchronization
 
 /// A list that closures on any thread append to.
 final class Recorder<Element: Sendable>: Sendable {
-    private let list = Locked<[Element]>([])
+    private let list = Mutex<[Element]>([])
 
     var values: [Element] { list.withLock { $0 } }
 

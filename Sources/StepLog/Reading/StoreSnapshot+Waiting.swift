@@ -96,6 +96,18 @@ extension StoreSnapshot {
         }
     }
 
+    /// What became of a signal that was sent with this idempotency key; run 0 stands for one that is kept.
+    package func receipt(_ key: String) throws(StoreError) -> (run: RunNumber, time: Timestamp)? {
+        try asStoreError(path) {
+            guard let bytes = try tables.get(.signals, TableKey.signal(.receipt, key)) else { return nil }
+            guard let receipt = ReceiptValue(bytes) else {
+                throw StoreError(.damaged, "the receipt of \(key) can't be decoded", table: .signals)
+            }
+            try Self.check(key, longName: receipt.longKey)
+            return (receipt.run, receipt.time)
+        }
+    }
+
     private func scanSignals(
         _ tag: TableKey.SignalTag, _ signal: String,
         _ visit: (inout KeyReader, UnsafeRawBufferPointer) throws -> Bool

@@ -30,6 +30,10 @@ struct RowChanges {
                 .signals, TableKey.waiter(signal, since: since, run, step), Array(longText(signal).utf8))
         case .deleteWaiter(let signal, let since, let run, let step):
             try tables.delete(.signals, TableKey.waiter(signal, since: since, run, step))
+        case .putReceipt(let key, let run, let time):
+            try tables.put(
+                .signals, TableKey.signal(.receipt, key),
+                ReceiptValue(run: run, time: time, longKey: longText(key)).encoded())
         case .putKept(let signal, let keptAt, let until, let event):
             let lsn = LSN(firstLSN.value + UInt64(event))
             try tables.put(
@@ -90,6 +94,37 @@ struct KeyedRun {
         writer.fixed(run.value)
         writer.text(workflow)
         writer.text(key)
+        return writer.bytes
+    }
+}
+
+/// The value of a signal's receipt in `signals`.
+struct ReceiptValue {
+    var run: RunNumber
+    var time: Timestamp
+    var longKey: String
+
+    init(run: RunNumber, time: Timestamp, longKey: String) {
+        self.run = run
+        self.time = time
+        self.longKey = longKey
+    }
+
+    init?(_ bytes: [UInt8]) {
+        var reader = ByteReader(bytes)
+        guard let run = try? reader.fixed(UInt64.self), let time = try? reader.time(),
+            let key = try? reader.text("idempotency key", limit: Limits.idBytes), reader.left == 0
+        else { return nil }
+        self.run = RunNumber(run)
+        self.time = time
+        longKey = key
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 17)
+        writer.fixed(run.value)
+        writer.time(time)
+        writer.text(longKey)
         return writer.bytes
     }
 }

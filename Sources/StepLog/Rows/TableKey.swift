@@ -50,10 +50,12 @@ enum TableKey {
         return key
     }
 
-    /// What tells waiters from kept signals in `signals`.
+    /// What tells waiters, kept signals and receipts apart in `signals`.
     enum SignalTag: UInt8 {
         case waiter = 1
         case kept = 2
+        /// By idempotency key, not by name: what became of a signal that was sent with one.
+        case receipt = 3
     }
 
     static func signal(_ tag: SignalTag, _ name: String) -> [UInt8] {

@@ -13,7 +13,7 @@ package protocol InstanceHost: AnyObject, Sendable {
 }
 
 /// What happens to an instance from outside; taken up in order, on its own thread.
-package enum InstanceInput: Sendable {
+package indirect enum InstanceInput: Sendable {
     /// Begin the workflow function.
     case begin
     case ask(StepCall, isCancelled: Bool, UnsafeContinuation<StepDirective, Never>)
@@ -32,6 +32,8 @@ package enum InstanceInput: Sendable {
     case cancelRun(by: String, reason: String, token: UInt64)
     case hold(Failure)
     case unwind(interrupting: Bool)
+    /// Start nothing more: the engine shuts down.
+    case quiesce
     /// Leave memory, if nothing but waits is going on.
     case park
 }

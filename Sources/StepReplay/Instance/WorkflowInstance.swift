@@ -79,14 +79,18 @@ package final class WorkflowInstance: @unchecked Sendable {
 
     // MARK: The mailbox
 
-    /// Puts something into the mailbox; any thread.
+    /// Puts something into the mailbox and has the instance drained; any thread.
     package func post(_ input: InstanceInput) {
-        let wasIdle = gate.withLock { gate in
+        if deposit(input) { host.schedule(self) }
+    }
+
+    /// Puts something into the mailbox; any thread. Returns whether the caller must now have the instance drained.
+    package func deposit(_ input: InstanceInput) -> Bool {
+        gate.withLock { gate in
             gate.inbox.append(input)
             defer { gate.isScheduled = true }
             return !gate.isScheduled
         }
-        if wasIdle { host.schedule(self) }
     }
 
     /// Runs the function's jobs and takes what is in the mailbox until there is neither. Only one thread at a time
@@ -109,11 +113,9 @@ package final class WorkflowInstance: @unchecked Sendable {
             let more = machine.handOver(at: host.now)
             carryOut()
             if more { continue }
-            if !outgoing.isEmpty {
-                let actions = outgoing
-                outgoing = []
-                host.perform(actions, of: self)
-            }
+            let actions = outgoing
+            outgoing = []
+            host.perform(actions, of: self)
             let isDone = gate.withLock { gate in
                 guard gate.jobs.isEmpty, gate.inbox.isEmpty else { return false }
                 gate.isScheduled = false
@@ -126,7 +128,17 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// The state of the run as accepted so far; only from ``InstanceHost/perform(_:of:)``.
     package var state: RunState { machine.state }
 
+    /// Whether any attempt's body runs; only from ``InstanceHost/perform(_:of:)``.
+    package var hasRunningBodies: Bool { machine.hasRunningBodies }
+
+    /// Whether nothing but waits is going on; only from ``InstanceHost/perform(_:of:)``.
+    package var onlyWaits: Bool { machine.onlyWaits }
+
     private func take(_ input: InstanceInput, at now: Timestamp) {
+        if machine.isAway, input.isForTheRun {
+            outgoing.append(.bounce(input))
+            return
+        }
         switch input {
         case .begin: begin()
         case .ask(let call, let isCancelled, let waiter):
@@ -152,6 +164,7 @@ package final class WorkflowInstance: @unchecked Sendable {
             outgoing.append(.answerCancel(token, isNews: isNews))
         case .hold(let failure): machine.hold(failure, at: now)
         case .unwind(let interrupting): machine.unwind(interrupting: interrupting, at: now)
+        case .quiesce: machine.quiesce()
         case .park:
             guard machine.onlyWaits, view.withLock({ $0.outside == 0 }), definition.options.parking == .whenNeeded
             else { return }
@@ -271,6 +284,16 @@ package final class WorkflowInstance: @unchecked Sendable {
             task.cancel()
         } else {
             tickets[id]?.cancelled.insert(attempt)
+        }
+    }
+}
+
+extension InstanceInput {
+    /// Whether it concerns the run, not this execution of its function.
+    fileprivate var isForTheRun: Bool {
+        switch self {
+        case .offer, .signalDelivered, .childEnded, .cancelRun: true
+        default: false
         }
     }
 }

@@ -43,7 +43,7 @@ extension RunMachine {
 
     /// The engine lets a step start that crashes had interrupted before.
     package mutating func turnGranted(_ number: StepNumber, at time: Timestamp) {
-        guard phase == .running, steps[number] != nil, steps[number]?.outcome == nil else {
+        guard phase == .running, !isQuiescing, steps[number] != nil, steps[number]?.outcome == nil else {
             actions.append(.endTurn(number))
             return
         }
@@ -61,7 +61,7 @@ extension RunMachine {
     }
 
     private mutating func startNextAttempt(_ number: StepNumber, at time: Timestamp) {
-        guard let step = steps[number] else { return }
+        guard !isQuiescing, let step = steps[number] else { return }
         if let busy = step.busyAttempt {
             steps[number]?.waitsForBody = true
             actions.append(
@@ -85,7 +85,7 @@ extension RunMachine {
 
     /// Begins the attempts whose start is durable.
     mutating func beginDurable(at time: Timestamp) {
-        guard phase == .running, !undurable.isEmpty else { return }
+        guard phase == .running, !isQuiescing, !undurable.isEmpty else { return }
         var begun = 0
         while begun < undurable.count, undurable[begun].sequence <= durableThrough {
             let (_, number, inspects) = undurable[begun]

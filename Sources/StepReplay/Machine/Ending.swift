@@ -138,7 +138,7 @@ extension RunMachine {
         }
         for waiting in unstarted where waiting.number == nil { answer(waiting.call, .fail(RunUnwinding())) }
         unstarted = []
-        for offer in offers.values.joined() { actions.append(.answerOffer(offer, .notWaiting)) }
+        for offer in offers.values.joined() { actions.append(.bounce(.offer(offer))) }
         offers = [:]
         phase = .unwinding
     }

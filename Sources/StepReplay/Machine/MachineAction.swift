@@ -4,7 +4,8 @@ package import StepEvents
 /// What a ``RunMachine`` decided; its host carries it out, in order.
 package enum MachineAction: Sendable {
     /// An event was accepted. It belongs to the log before anything that rests on it may leave the engine.
-    case append(Event, Transition)
+    /// Where the run's row follows from it, the state after it is given too; the machine may have moved on since.
+    case append(Event, Transition, row: RunState?)
     /// Answer a step call.
     case answer(StepCall, StepDirective)
     /// Begin the workflow function's cancellation.
@@ -20,6 +21,8 @@ package enum MachineAction: Sendable {
     case answerOffer(SignalOffer, SignalVerdict)
     /// Whether a request to cancel the run was news; answer it once the events so far are durable.
     case answerCancel(UInt64, isNews: Bool)
+    /// The function is leaving memory but the run goes on: keep this for its next instance.
+    case bounce(InstanceInput)
     /// Deliver a signal that this run sends, once its event is durable.
     case deliverSignal(StepNumber, SignalSent, idempotencyKey: String)
     /// A child is to be started in the same commit.

@@ -39,6 +39,8 @@ package struct RunMachine {
     package internal(set) var state: RunState
     let settings: MachineSettings
     var phase = Phase.running
+    /// Nothing more is handed over or started; what runs may end.
+    var isQuiescing = false
     var actions: [MachineAction] = []
 
     /// Every step whose outcome has not been handed over.
@@ -90,6 +92,12 @@ package struct RunMachine {
 
     package var isUnwinding: Bool { phase == .unwinding }
 
+    /// Whether the function no longer takes part, although the run goes on: what comes now is for its next instance.
+    package var isAway: Bool { phase != .running && !state.status.isFinal }
+
+    /// Starts nothing more.
+    package mutating func quiesce() { isQuiescing = true }
+
     /// Whether the code is still catching up with what was recorded.
     package var isReplaying: Bool { unasked > 0 }
 
@@ -109,7 +117,7 @@ package struct RunMachine {
             run: state.run, sequence: state.nextSequence, time: max(time, state.lastTime), after: after, body: body)
         do throws(IllegalTransition) {
             let transition = try state.apply(event)
-            actions.append(.append(event, transition))
+            actions.append(.append(event, transition, row: transition.rowChanged ? state : nil))
             return event.sequence
         } catch {
             actions.append(.report(.broken(error)))
@@ -147,7 +155,7 @@ package struct RunMachine {
     ///
     /// Returns whether there may be more to hand over or to do.
     package mutating func handOver(at time: Timestamp) -> Bool {
-        guard phase == .running else { return false }
+        guard phase == .running, !isQuiescing else { return false }
         if let next = ready.min, !isPremature(next) {
             ready.removeMin()
             lastHandedOver = next.sequence

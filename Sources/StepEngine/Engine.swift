@@ -1,0 +1,241 @@
+import DequeModule
+import Logging
+package import StepCore
+import StepEvents
+package import StepLog
+import StepReplay
+import Synchronization
+
+/// The local engine: executes runs over an ``EventStore``.
+///
+/// What decides is elsewhere: which event may follow is ``RunState``'s to say, what a step does next the machine's of
+/// its run. The engine gives runs threads, timers, signals, children and commits.
+package final class Engine: DriverSession {
+    package let store: EventStore
+    let client: ClientOptions
+    let clock: any EngineClock
+    let randomness: any EngineRandomness
+    let pool: WorkerPool
+    let timers: TimerService
+    let bodyExecutor: any TaskExecutor = globalConcurrentExecutor
+    let state: Mutex<EngineState>
+    let results = ResultWaiters()
+    let signals = SignalRouter()
+    let answers = PendingAnswers()
+    private let resumed = Mutex<[WorkflowInstance]>([])
+    private let stopping = Atomic<Bool>(false)
+
+    /// How the engine reaches what is not deterministic.
+    package struct Surroundings: Sendable {
+        package var clock: any EngineClock
+        package var randomness: any EngineRandomness
+        /// Threads that drain runs and read the store.
+        package var threads: Int
+
+        package init(
+            clock: any EngineClock = SystemClock(), randomness: any EngineRandomness = SystemRandomness(),
+            threads: Int = 2
+        ) {
+            self.clock = clock
+            self.randomness = randomness
+            self.threads = threads
+        }
+    }
+
+    /// An engine over an open store. Nothing is executed before ``run()``.
+    package init(store: EventStore, client: ClientOptions, surroundings: Surroundings = Surroundings()) throws {
+        self.store = store
+        self.client = client
+        clock = surroundings.clock
+        randomness = surroundings.randomness
+        pool = WorkerPool(threads: surroundings.threads)
+        timers = TimerService(clock: surroundings.clock)
+        let last = try store.read { snapshot in try snapshot.lastRun() }
+        state = Mutex(EngineState(nextRun: last.value + 1))
+        store.didCommit = { [weak self] in self?.flushResumed() }
+        store.onHealthChange = { [weak self] in self?.healthChanged($0) }
+        timers.start { [weak self] in self?.timersFired($0) }
+    }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+    var logger: Logger { client.logger }
+
+    func allocateRun() -> RunNumber {
+        state.withLock { state in
+            defer { state.nextRun += 1 }
+            return RunNumber(state.nextRun)
+        }
+    }
+
+    // MARK: Commits
+
+    /// Called on the log's writer thread for each run that a commit lets go on; they are woken together.
+    func resumeAfterCommit(_ instance: WorkflowInstance) { resumed.withLock { $0.append(instance) } }
+
+    private func flushResumed() {
+        let instances = resumed.withLock { resumed in
+            defer { resumed.removeAll(keepingCapacity: true) }
+            return resumed
+        }
+        pool.submit(instances)
+    }
+
+    private func healthChanged(_ health: StoreHealth) {
+        switch health {
+        case .healthy: logger.notice("the store takes new work again")
+        case .fillingUp(let quota): logger.warning("the store fills up", metadata: ["quota": "\(quota)"])
+        case .full(let error): logger.error("the store is full", metadata: ["error": "\(error)"])
+        case .fenced(let error), .poisoned(let error): storeFailed(error)
+        }
+    }
+
+    /// The store will take nothing more: everything that waits is told, and ``run()`` ends with the error.
+    func storeFailed(_ error: StoreError) {
+        let (isFirst, residents) = state.withLock { state -> (Bool, [Resident]) in
+            if case .failed = state.phase { return (false, []) }
+            if case .closed = state.phase { return (false, []) }
+            state.phase = .failed(error)
+            return (true, Array(state.residents.values))
+        }
+        guard isFirst else { return }
+        logger.critical("the engine stops", metadata: ["error": "\(error)"])
+        stopping.store(true, ordering: .releasing)
+        for resident in residents { resident.post(.unwind(interrupting: false)) }
+        results.fail(EngineStopped(reason: "\(error)"))
+        answers.fail(error)
+        signals.fail(error)
+        resumeStopWaiters()
+    }
+
+    func resumeStopWaiters() {
+        let waiters = state.withLock { state in
+            defer { state.stopWaiters = [] }
+            return state.stopWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: DriverSession
+
+    package func register(_ workflow: WorkflowDefinition) throws {
+        let resumes = try state.withLock { state in
+            guard state.definitions[workflow.id] == nil else {
+                throw RegistrationError(workflow: workflow.id, reason: "the id is registered already")
+            }
+            state.definitions[workflow.id] = workflow
+            for run in (state.stranded.removeValue(forKey: workflow.id) ?? []).sorted() {
+                state.enqueueRecovered(run)
+            }
+            return state.phase.isRunning
+        }
+        if resumes { pump() }
+    }
+
+    /// Executes runs until it is shut down or the store fails.
+    package func run() async throws {
+        try state.withLock { state in
+            switch state.phase {
+            case .idle: state.phase = state.stopsAtOnce ? .stopping : .running
+            case .running, .stopping: throw EngineStopped(reason: "it is running already")
+            case .closed: throw EngineStopped(reason: "the client was closed")
+            case .failed(let error): throw error
+            }
+        }
+        stopping.store(false, ordering: .releasing)
+        defer { state.withLock { $0.stopsAtOnce = false } }
+        try await recover()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if case .failed = state.phase { return true }
+                    if state.phase.isStopping, state.isQuiet { return true }
+                    state.stopWaiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            stop(grace: .zero)
+        }
+        try state.withLock { state in
+            if case .failed(let error) = state.phase { throw error }
+        }
+        try await commit()
+        state.withLock { state in
+            if case .failed = state.phase { return }
+            state.phase = .idle
+        }
+        results.fail(EngineNotRunning(operation: "waiting for a result"))
+    }
+
+    package func beginShutdown() { stop(grace: client.shutdownGrace) }
+
+    /// Starts nothing more; bodies that run get `grace`, then everything leaves memory.
+    private func stop(grace: Duration) {
+        let residents = state.withLock { state -> [Resident]? in
+            guard state.phase.isRunning else {
+                // Asked for before the engine ran: it will not begin.
+                state.stopsAtOnce = true
+                return nil
+            }
+            state.phase = .stopping
+            state.ready = []
+            state.backlog = []
+            state.queued = []
+            return Array(state.residents.values)
+        }
+        guard let residents else { return }
+        stopping.store(true, ordering: .releasing)
+        for resident in residents { resident.post(.quiesce) }
+        if residents.isEmpty {
+            endIfQuiet()
+        } else if grace <= .zero {
+            unwindAll()
+        } else {
+            timers.set(.engine(.shutdownGrace), due: clock.now.advanced(by: grace), after: grace)
+        }
+    }
+
+    /// The grace is over: what still runs is cut off, recorded as interrupted by a shutdown.
+    func unwindAll() {
+        let residents = state.withLock { Array($0.residents.values) }
+        for resident in residents { resident.post(.unwind(interrupting: true)) }
+    }
+
+    func endIfQuiet() {
+        let isOver = state.withLock { $0.phase.isStopping && $0.isQuiet }
+        guard isOver else { return }
+        timers.clear(.shutdownGrace)
+        resumeStopWaiters()
+    }
+
+    /// Submits what no run made and waits until it is durable. Without events it is a barrier: everything submitted
+    /// before is durable then.
+    func commit(
+        _ batch: EventBatch = EventBatch(), _ changes: [TableChange] = [],
+        priority: Command.Priority = .completion
+    ) async throws {
+        try await answers.wait { token in
+            let observer = ColdObserver { [answers] outcome in
+                answers.answer(token, outcome.map { _ in () }.mapError { $0 })
+            }
+            do throws(StoreError) {
+                try store.submit(Command(batch: batch, changes: changes, observer: observer, priority: priority))
+            } catch {
+                answers.answer(token, .failure(Self.translated(error)))
+            }
+        }
+    }
+
+    package func close() async {
+        state.withLock { state in
+            if case .failed = state.phase { return }
+            state.phase = .closed
+        }
+        results.fail(EngineStopped(reason: "the client was closed"))
+        let store = store
+        try? await pool.perform { store.close() }
+        clock.stop()
+        pool.stop()
+    }
+}

@@ -1,0 +1,187 @@
+import Logging
+import StepCore
+import StepEvents
+import StepLog
+import StepReplay
+import Synchronization
+
+extension Engine {
+    /// Takes a run that was accepted a moment ago straight into memory, if there is room: its first step's start then
+    /// rides in the same commit as its own.
+    func admitStarted(_ event: Event) {
+        guard case .runStarted(let started) = event.body else { return }
+        let admitted = state.withLock { state -> (Resident, WorkflowInstance)? in
+            guard state.phase.isRunning, state.residents.count + state.loading.count < client.maxResidentRuns,
+                !state.wantsRoom, let definition = state.definitions[started.workflow],
+                definition.accepts.contains(started.version)
+            else { return nil }
+            return try? makeResident([event], definition, durableThrough: nil, &state)
+        }
+        if let (_, instance) = admitted { instance.post(.begin) }
+    }
+
+    private func makeResident(
+        _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ state: inout EngineState
+    ) throws -> (Resident, WorkflowInstance) {
+        let settings = MachineSettings(
+            options: definition.options, maxInterruptions: client.maxInterruptions, abandonAfter: client.abandonAfter,
+            allocateRun: { [weak self] in self?.allocateRun() ?? .store })
+        var machine = try RunMachine(history: history, settings: settings)
+        machine.resume(at: clock.now)
+        let resident = Resident(machine.state, engine: self, durableThrough: durableThrough ?? 0)
+        let instance = WorkflowInstance(machine: machine, definition: definition, client: client, host: resident)
+        resident.attach(instance)
+        state.residents[resident.number] = resident
+        return (resident, instance)
+    }
+
+    /// Reads queued runs into memory as long as there is room, and makes room where runs only wait.
+    func pump() {
+        while let run = state.withLock({ $0.next(limit: client.maxResidentRuns) }) {
+            pool.submit(.job { [self] in load(run) })
+        }
+        parkForRoom()
+    }
+
+    /// Has `run` read into memory, for what came for it.
+    func wake(_ run: RunNumber, with input: InstanceInput? = nil) {
+        let resident = state.withLock { state -> Resident? in
+            if let resident = state.residents[run] { return resident }
+            if let input { state.stash[run, default: []].append(input) }
+            if state.phase.isRunning, !state.held.contains(run) || input != nil {
+                state.enqueue(run, first: true)
+            }
+            return nil
+        }
+        guard let resident else { return pump() }
+        if let input { resident.post(input) }
+    }
+
+    /// The function is leaving memory: keep the input for its next instance.
+    func bounce(_ input: InstanceInput, for run: RunNumber) {
+        state.withLock { $0.stash[run, default: []].append(input) }
+    }
+
+    private func load(_ run: RunNumber) {
+        let history: [Event]
+        do {
+            history = try store.history(of: run).map(\.event)
+        } catch {
+            return loadFailed(run, error)
+        }
+        var inputs: [InstanceInput] = []
+        var instance: WorkflowInstance?
+        do {
+            instance = try state.withLock { state in
+                state.loading.remove(run)
+                inputs = state.stash.removeValue(forKey: run) ?? []
+                guard case .runStarted(let started)? = history.first?.body, state.phase.isRunning else { return nil }
+                guard let last = history.last, !Self.isFinal(last.kind) else { return nil }
+                guard let definition = state.definitions[started.workflow],
+                    definition.accepts.contains(started.version)
+                else {
+                    state.stranded[started.workflow, default: []].insert(run)
+                    return nil
+                }
+                state.held.remove(run)
+                return try makeResident(history, definition, durableThrough: last.sequence, &state).1
+            }
+        } catch {
+            return loadFailed(run, error)
+        }
+        if let instance {
+            timers.clear(run)
+            instance.post(.begin)
+            for input in inputs { instance.post(input) }
+        } else {
+            refuse(inputs, for: run, history)
+        }
+        endIfQuiet()
+        pump()
+    }
+
+    /// A history that can't be read concerns its run alone; the others go on.
+    private func loadFailed(_ run: RunNumber, _ error: any Error) {
+        let inputs = state.withLock { state in
+            state.loading.remove(run)
+            return state.stash.removeValue(forKey: run) ?? []
+        }
+        logger.error("a run can't be read", metadata: ["run": "\(run)", "error": "\(error)"])
+        refuse(inputs, for: run, [])
+        endIfQuiet()
+        pump()
+    }
+
+    /// What came for a run that can't take it: it has ended, or its code is not here.
+    private func refuse(_ inputs: [InstanceInput], for run: RunNumber, _ history: [Event]) {
+        for input in inputs {
+            switch input {
+            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
+            case .cancelRun(let by, let reason, let token): cancelCold(history, by: by, reason: reason, token)
+            default: break
+            }
+        }
+    }
+
+    /// Cancels a run whose code is not here: recorded now, carried out when the code comes.
+    private func cancelCold(_ history: [Event], by: String, reason: String, _ token: UInt64) {
+        guard var state = try? RunState(history: history), !state.status.isFinal, state.cancel == nil else {
+            return answerCancel(token, .success(false))
+        }
+        let event = Event(
+            run: state.run, sequence: state.nextSequence, time: max(clock.now, state.lastTime),
+            body: .runCancelRequested(RunCancelRequested(by: by, reason: reason)))
+        guard let transition = try? state.apply(event) else { return answerCancel(token, .success(false)) }
+        var batch = EventBatch()
+        var changes: [TableChange] = []
+        batch.append(event)
+        Projection.changes(transition, after: state, event: event, into: &changes)
+        do throws(StoreError) {
+            try store.submit(
+                Command(
+                    batch: batch, changes: changes, observer: ColdObserver { [self] in answerCancel(token, $0) },
+                    priority: .completion))
+        } catch {
+            answerCancel(token, .failure(error))
+        }
+    }
+
+    static func isFinal(_ kind: EventKind) -> Bool {
+        kind == .runSucceeded || kind == .runFailed || kind == .runCancelled
+    }
+
+    // MARK: Parking
+
+    func waitingChanged(_ resident: Resident, since: Timestamp?) {
+        let wantsRoom = state.withLock { state in
+            guard state.residents[resident.number] === resident else { return false }
+            state.waiting[resident.number] = since
+            return since != nil && state.wantsRoom
+        }
+        if wantsRoom { parkForRoom() }
+    }
+
+    /// Parks the runs that have waited longest, as many as wait for room, at most 64 at once.
+    private func parkForRoom() {
+        let chosen = state.withLock { state -> [Resident] in
+            guard state.phase.isRunning, state.wantsRoom else { return [] }
+            let free = client.maxResidentRuns - state.residents.count - state.loading.count + state.parking.count
+            let wanted = min(64, state.ready.count + state.backlog.count - max(0, free))
+            guard wanted > 0 else { return [] }
+            let longest = state.waiting.filter { !state.parking.contains($0.key) }
+                .sorted { ($0.value, $0.key) < ($1.value, $1.key) }.prefix(wanted)
+            for (run, _) in longest { state.parking.insert(run) }
+            return longest.compactMap { state.residents[$0.key] }
+        }
+        for resident in chosen { resident.post(.park) }
+    }
+}
+
+/// Hears of a command that no instance made.
+final class ColdObserver: CommitObserver {
+    private let answer: @Sendable (Result<Bool, StoreError>) -> Void
+
+    init(_ answer: @escaping @Sendable (Result<Bool, StoreError>) -> Void) { self.answer = answer }
+
+    func acknowledged(_ outcome: Result<LSN, StoreError>, token: UInt64) { answer(outcome.map { _ in true }) }
+}

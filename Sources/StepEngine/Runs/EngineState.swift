@@ -1,0 +1,84 @@
+import DequeModule
+import StepCore
+import StepEvents
+import StepLog
+import StepReplay
+
+/// What the engine knows of its runs, guarded by one lock.
+struct EngineState {
+    enum Phase {
+        /// Open: runs can be started, none is executed.
+        case idle
+        case running
+        case stopping
+        case closed
+        case failed(any Error)
+
+        var isRunning: Bool { if case .running = self { true } else { false } }
+        var isStopping: Bool { if case .stopping = self { true } else { false } }
+    }
+
+    struct StartKey: Hashable {
+        let workflow: String
+        let key: String
+    }
+
+    /// A start that is accepted but not durable yet.
+    struct PendingStart {
+        let id: RunID
+        let input: Payload
+        var waiters: [CheckedContinuation<RunID, any Error>]
+    }
+
+    var phase = Phase.idle
+    /// A shutdown was asked for before the engine ran.
+    var stopsAtOnce = false
+    var definitions: [String: WorkflowDefinition] = [:]
+    var nextRun: UInt64
+    var residents: [RunNumber: Resident] = [:]
+    /// Runs that want to be resident: woken ones and new ones, then those that recovery found.
+    var ready: Deque<RunNumber> = []
+    var backlog: Deque<RunNumber> = []
+    var queued: Set<RunNumber> = []
+    /// Runs whose history is being read.
+    var loading: Set<RunNumber> = []
+    /// What came for runs that are not resident yet.
+    var stash: [RunNumber: [InstanceInput]] = [:]
+    /// Runs whose workflow, or version of it, is not registered here.
+    var stranded: [String: Set<RunNumber>] = [:]
+    var warnedOf: Set<String> = []
+    /// Held runs wait for another start of the engine.
+    var held: Set<RunNumber> = []
+    /// Residents that do nothing but wait, and since when.
+    var waiting: [RunNumber: Timestamp] = [:]
+    var parking: Set<RunNumber> = []
+    var pendingStarts: [StartKey: PendingStart] = [:]
+    var turns = TurnQueue()
+    /// Timers of runs that are not resident are set up to here.
+    var windowEnd = Timestamp(nanoseconds: 0)
+    var stopWaiters: [CheckedContinuation<Void, Never>] = []
+
+    init(nextRun: UInt64) { self.nextRun = nextRun }
+
+    mutating func enqueue(_ run: RunNumber, first: Bool = false) {
+        guard residents[run] == nil, !loading.contains(run), queued.insert(run).inserted else { return }
+        if first { ready.prepend(run) } else { ready.append(run) }
+    }
+
+    mutating func enqueueRecovered(_ run: RunNumber) {
+        guard residents[run] == nil, !loading.contains(run), queued.insert(run).inserted else { return }
+        backlog.append(run)
+    }
+
+    /// The next run to be read into memory, if there is one and there is room.
+    mutating func next(limit: Int) -> RunNumber? {
+        guard phase.isRunning, residents.count + loading.count < limit else { return nil }
+        guard let run = ready.popFirst() ?? backlog.popFirst() else { return nil }
+        queued.remove(run)
+        loading.insert(run)
+        return run
+    }
+
+    var wantsRoom: Bool { !ready.isEmpty || !backlog.isEmpty }
+    var isQuiet: Bool { residents.isEmpty && loading.isEmpty }
+}

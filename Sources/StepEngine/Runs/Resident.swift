@@ -1,0 +1,218 @@
+import StepCore
+import StepEvents
+import StepLog
+import StepReplay
+import Synchronization
+
+/// A run in memory: hosts its instance, writes what its machine accepts, and holds back what must not leave the
+/// engine before that is durable.
+final class Resident: InstanceHost, CommitObserver {
+    typealias WhenDurable = @Sendable (Result<Void, StoreError>) -> Void
+
+    private struct Pending {
+        /// The last sequence handed to the log, and the last that is durable.
+        var submitted: UInt32
+        var durable: UInt32
+        var waiting: [(sequence: UInt32, action: WhenDurable)] = []
+        var failure: StoreError?
+    }
+
+    let number: RunNumber
+    let id: RunID
+    let workflow: String
+    let engine: Engine
+    private let pending: Mutex<Pending>
+    /// Offers of kept signals that are under way, by the offer's id.
+    private let keptOffers = Mutex<[UInt64: KeptSignal]>([:])
+    /// Set once, before the instance is begun.
+    private let box = Mutex<WorkflowInstance?>(nil)
+    /// When the run began to wait, if it does; for choosing which run to park.
+    private let waitingSince = Mutex<Timestamp?>(nil)
+
+    init(_ state: RunState, engine: Engine, durableThrough: UInt32) {
+        number = state.run
+        id = state.start.id
+        workflow = state.start.workflow
+        self.engine = engine
+        pending = Mutex(Pending(submitted: state.nextSequence - 1, durable: durableThrough))
+    }
+
+    var instance: WorkflowInstance? { box.withLock { $0 } }
+
+    func attach(_ instance: WorkflowInstance) { box.withLock { $0 = instance } }
+
+    /// Breaks the cycle with the instance once the run has left memory.
+    func detach() { box.withLock { $0 = nil } }
+
+    func post(_ input: InstanceInput) { instance?.post(input) }
+
+    // MARK: InstanceHost
+
+    var now: Timestamp { engine.clock.now }
+    var bodyExecutor: any TaskExecutor { engine.bodyExecutor }
+
+    func schedule(_ instance: WorkflowInstance) { engine.pool.submit(.drain(instance)) }
+
+    func perform(_ actions: [MachineAction], of instance: WorkflowInstance) {
+        if !actions.isEmpty {
+            var flush = Flush(resident: self, instance: instance)
+            for action in actions { flush.add(action) }
+            flush.finish()
+        }
+        noteWaiting(instance)
+        if engine.isStopping, !instance.hasRunningBodies { instance.post(.unwind(interrupting: false)) }
+    }
+
+    /// Hands accepted events to the log; `actions` run when they and all before them are durable.
+    func submit(_ batch: EventBatch, _ changes: [TableChange], last: UInt32, then actions: [WhenDurable]) {
+        if batch.isEmpty {
+            let now = pending.withLock { pending -> Result<Void, StoreError>? in
+                if let failure = pending.failure { return .failure(failure) }
+                if pending.durable >= pending.submitted { return .success(()) }
+                pending.waiting += actions.map { (pending.submitted, $0) }
+                return nil
+            }
+            if let now { for action in actions { action(now) } }
+            return
+        }
+        pending.withLock { pending in
+            pending.submitted = last
+            pending.waiting += actions.map { (last, $0) }
+        }
+        let command = Command(
+            batch: batch, changes: changes, observer: self, token: UInt64(last), priority: .completion)
+        do throws(StoreError) {
+            try engine.store.submit(command)
+        } catch {
+            fail(error)
+        }
+    }
+
+    func keep(_ signal: KeptSignal, forOffer id: UInt64) { keptOffers.withLock { $0[id] = signal } }
+    func takeKept(forOffer id: UInt64) -> KeptSignal? { keptOffers.withLock { $0.removeValue(forKey: id) } }
+
+    private func noteWaiting(_ instance: WorkflowInstance) {
+        let waits = instance.onlyWaits
+        let changed = waitingSince.withLock { since in
+            guard (since != nil) != waits else { return false }
+            since = waits ? instance.state.lastTime : nil
+            return true
+        }
+        if changed { engine.waitingChanged(self, since: waits ? instance.state.lastTime : nil) }
+    }
+
+    // MARK: CommitObserver
+
+    func acknowledged(_ outcome: Result<LSN, StoreError>, token: UInt64) {
+        switch outcome {
+        case .failure(let error): fail(error)
+        case .success:
+            let sequence = UInt32(truncatingIfNeeded: token)
+            let due = pending.withLock { pending in
+                pending.durable = max(pending.durable, sequence)
+                guard !pending.waiting.isEmpty else { return [WhenDurable]() }
+                let due = pending.waiting.filter { $0.sequence <= sequence }.map(\.action)
+                pending.waiting.removeAll { $0.sequence <= sequence }
+                return due
+            }
+            for action in due { action(.success(())) }
+            if let instance, instance.deposit(.committed(through: sequence)) { engine.resumeAfterCommit(instance) }
+        }
+    }
+
+    private func fail(_ error: StoreError) {
+        let waiting = pending.withLock { pending in
+            pending.failure = error
+            defer { pending.waiting = [] }
+            return pending.waiting.map(\.action)
+        }
+        for action in waiting { action(.failure(error)) }
+        engine.storeFailed(error)
+    }
+}
+
+/// What one turn of a run brings: the events for one command, and what follows when they are durable.
+private struct Flush {
+    let resident: Resident
+    let instance: WorkflowInstance
+    private var batch = EventBatch()
+    private var changes: [TableChange] = []
+    private var last: UInt32 = 0
+    private var then: [Resident.WhenDurable] = []
+    private var children: [Event] = []
+
+    init(resident: Resident, instance: WorkflowInstance) {
+        self.resident = resident
+        self.instance = instance
+    }
+
+    private var engine: Engine { resident.engine }
+
+    mutating func add(_ action: MachineAction) {
+        switch action {
+        case .append(let event, let transition, let row):
+            batch.append(event)
+            last = event.sequence
+            Projection.changes(transition, after: row ?? instance.state, event: event, into: &changes)
+        case .startChild(let number, let started): startChild(number, started)
+        case .setTimer(let timer): engine.setTimer(resident.number, timer)
+        case .clearTimers(let step): engine.timers.clear(resident.number, step)
+        case .awaitSignal(let step, let signal, let since):
+            engine.awaitSignal(resident, step, signal: signal, since: since)
+        case .stopAwaitingSignal(let step, let signal, let since):
+            engine.stopAwaitingSignal(resident.number, step, signal: signal, since: since)
+        case .answerOffer(let offer, let verdict): answer(offer, verdict)
+        case .answerCancel(let token, let isNews):
+            let engine = engine
+            then.append { engine.answerCancel(token, $0.map { isNews }) }
+        case .bounce(let input): engine.bounce(input, for: resident.number)
+        case .deliverSignal(let step, let sent, let key):
+            let resident = resident
+            then.append { if case .success = $0 { resident.engine.deliver(sent, key: key, step, of: resident) } }
+        case .awaitChild(let step, let child): engine.awaitChild(step, child, of: resident)
+        case .cancelChild(let child, let reason):
+            let engine = engine
+            let parent = resident.id
+            then.append { if case .success = $0 { engine.cancelChild(child, of: parent, reason: reason) } }
+        case .awaitTurn(let step): engine.requestTurn(resident.number, step)
+        case .endTurn(let step): engine.endTurn(resident.number, step)
+        case .report(let report): engine.report(report, of: resident)
+        case .ended(let end):
+            let resident = resident
+            let state = instance.state
+            then.append { resident.engine.ended(resident, end, state, $0) }
+        case .answer, .cancelFunction, .cancelAttempt: break
+        }
+    }
+
+    mutating func finish() {
+        let (engine, children) = (engine, children)
+        if !children.isEmpty {
+            then.append { if case .success = $0 { for child in children { engine.ensureAdmitted(child.run) } } }
+        }
+        resident.submit(batch, changes, last: last, then: then)
+        for child in children { engine.admitStarted(child) }
+    }
+
+    private mutating func startChild(_ number: RunNumber, _ started: RunStarted) {
+        let event = Event(
+            run: number, sequence: 0, time: instance.state.lastTime, body: .runStarted(started))
+        guard let state = try? RunState(event) else { return }
+        batch.append(event)
+        Projection.changes(nil, after: state, event: event, into: &changes)
+        children.append(event)
+    }
+
+    private mutating func answer(_ offer: SignalOffer, _ verdict: SignalVerdict) {
+        if let kept = resident.takeKept(forOffer: offer.id), verdict == .accepted {
+            // In the same commit as the wait's end, so that a kept signal is neither lost nor given twice.
+            let taken = Event(
+                run: .store, sequence: 0, time: instance.state.lastTime,
+                body: .signalTaken(SignalTaken(signal: kept.name, keptAt: kept.keptAt, by: resident.number)))
+            batch.append(taken)
+            Projection.changes(storeEvent: taken, at: batch.count - 1, into: &changes)
+        }
+        let engine = engine
+        then.append { engine.answerOffer(offer.id, $0.map { verdict }) }
+    }
+}

@@ -1,0 +1,132 @@
+import HeapModule
+import StepEvents
+import StepReplay
+
+/// When what is due, as a value: the engine's timers without a clock or a thread.
+struct TimerQueue {
+    enum Owner: Hashable {
+        /// A timer of a resident run's machine.
+        case run(RunNumber, MachineTimer)
+        /// A run that is not resident has something due.
+        case wake(RunNumber)
+        case engine(EngineAlarm)
+    }
+
+    enum EngineAlarm: Hashable {
+        case nextWindow
+        case shutdownGrace
+        case strandedWarning
+        case turnLimit(UInt64)
+    }
+
+    private struct Entry: Comparable {
+        let deadline: UInt64
+        let id: UInt64
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            (left.deadline, left.id) < (right.deadline, right.id)
+        }
+    }
+
+    private struct StepOfRun: Hashable {
+        let run: RunNumber
+        let step: StepNumber
+    }
+
+    private var entries: [UInt64: Owner] = [:]
+    private var bySteps: [StepOfRun: [UInt64]] = [:]
+    private var stepsByRun: [RunNumber: Set<StepNumber>] = [:]
+    /// In nanoseconds of uptime.
+    private var uptimes = Heap<Entry>()
+    /// In nanoseconds of wall-clock time.
+    private var walls = Heap<Entry>()
+    private var nextID: UInt64 = 0
+
+    /// Whether a deadline follows the wall clock, which can be set.
+    var hasWallTimers: Bool { !walls.isEmpty }
+    var count: Int { entries.count }
+
+    mutating func add(_ owner: Owner, uptime: UInt64) { uptimes.insert(entry(owner, uptime)) }
+
+    mutating func add(_ owner: Owner, wall: Timestamp) {
+        walls.insert(entry(owner, UInt64(max(0, wall.nanoseconds))))
+    }
+
+    private mutating func entry(_ owner: Owner, _ deadline: UInt64) -> Entry {
+        nextID += 1
+        entries[nextID] = owner
+        if case .run(let run, let timer) = owner {
+            bySteps[StepOfRun(run: run, step: timer.step), default: []].append(nextID)
+            stepsByRun[run, default: []].insert(timer.step)
+        }
+        return Entry(deadline: deadline, id: nextID)
+    }
+
+    mutating func clear(_ run: RunNumber, _ step: StepNumber) {
+        for id in bySteps.removeValue(forKey: StepOfRun(run: run, step: step)) ?? [] { entries[id] = nil }
+        stepsByRun[run]?.remove(step)
+        if stepsByRun[run]?.isEmpty == true { stepsByRun[run] = nil }
+        sweep()
+    }
+
+    mutating func clear(_ run: RunNumber) {
+        for step in stepsByRun.removeValue(forKey: run) ?? [] {
+            for id in bySteps.removeValue(forKey: StepOfRun(run: run, step: step)) ?? [] { entries[id] = nil }
+        }
+        sweep()
+    }
+
+    mutating func clear(_ alarm: EngineAlarm) {
+        for (id, owner) in entries where owner == .engine(alarm) { entries[id] = nil }
+    }
+
+    /// Takes what is due, earliest first.
+    mutating func takeDue(uptime: UInt64, now: Timestamp) -> [Owner] {
+        var due: [Owner] = []
+        while let first = uptimes.min, first.deadline <= uptime {
+            uptimes.removeMin()
+            if let owner = take(first.id) { due.append(owner) }
+        }
+        let wall = UInt64(max(0, now.nanoseconds))
+        while let first = walls.min, first.deadline <= wall {
+            walls.removeMin()
+            if let owner = take(first.id) { due.append(owner) }
+        }
+        return due
+    }
+
+    /// When to look again, in uptime.
+    mutating func nextDeadline(uptime: UInt64, now: Timestamp) -> UInt64? {
+        while let first = uptimes.min, entries[first.id] == nil { uptimes.removeMin() }
+        while let first = walls.min, entries[first.id] == nil { walls.removeMin() }
+        var deadline = uptimes.min?.deadline
+        if let first = walls.min {
+            let wall = UInt64(max(0, now.nanoseconds))
+            let wait = first.deadline > wall ? first.deadline - wall : 0
+            deadline = min(deadline ?? .max, uptime.addingReportingOverflow(wait).overflow ? .max : uptime + wait)
+        }
+        return deadline
+    }
+
+    private mutating func take(_ id: UInt64) -> Owner? {
+        guard let owner = entries.removeValue(forKey: id) else { return nil }
+        if case .run(let run, let timer) = owner {
+            let key = StepOfRun(run: run, step: timer.step)
+            bySteps[key]?.removeAll { $0 == id }
+            if bySteps[key]?.isEmpty == true {
+                bySteps[key] = nil
+                stepsByRun[run]?.remove(timer.step)
+                if stepsByRun[run]?.isEmpty == true { stepsByRun[run] = nil }
+            }
+        }
+        return owner
+    }
+
+    /// Cleared entries stay in the heaps until they outnumber the others: a wait of a week that is over in a second
+    /// must not stay for a week.
+    private mutating func sweep() {
+        guard uptimes.count + walls.count > 2 * entries.count + 1_024 else { return }
+        uptimes = Heap(uptimes.unordered.filter { entries[$0.id] != nil })
+        walls = Heap(walls.unordered.filter { entries[$0.id] != nil })
+    }
+}

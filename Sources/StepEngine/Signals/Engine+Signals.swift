@@ -1,0 +1,220 @@
+import Logging
+package import StepCore
+package import StepEvents
+import StepLog
+import StepReplay
+import Synchronization
+
+extension Engine {
+    /// How long an idempotency key of a signal is remembered.
+    private static let receiptLifetime = Duration.seconds(24 * 3_600)
+
+    package func signal(_ request: SignalRequest) async throws -> RunID? {
+        let isRunning = state.withLock { $0.phase.isRunning }
+        guard isRunning else { throw EngineNotRunning(operation: "sending a signal") }
+        let number = try await route(request)
+        guard let number, number != .store else { return nil }
+        let store = store
+        return try await pool.perform { try store.read { snapshot in try snapshot.run(number)?.id } }
+    }
+
+    /// Gives a signal to the longest waiting run that takes it, or keeps or drops it. Returns the run.
+    private func route(_ request: SignalRequest) async throws -> RunNumber? {
+        try await signals.inTurn(request.name) {
+            if let key = request.idempotencyKey, let run = try await receipt(key) { return run }
+            if let run = try await give(request) { return run }
+            guard let keptFor = request.disposition.keptFor else { return nil }
+            try await keep(request, for: keptFor)
+            return .store
+        }
+    }
+
+    private func receipt(_ key: String) async throws -> RunNumber? {
+        let store = store
+        let oldest = clock.now.advanced(by: .zero - Self.receiptLifetime)
+        return try await pool.perform {
+            try store.read { snapshot in
+                guard let receipt = try snapshot.receipt(key), receipt.time >= oldest else { return nil }
+                return receipt.run
+            }
+        }
+    }
+
+    /// Offers the signal to one waiter after the other, the longest waiting first.
+    private func give(_ request: SignalRequest) async throws -> RunNumber? {
+        var tried: Set<SignalRouter.Waiter> = []
+        while let waiter = try await nextWaiter(for: request.name, except: tried) {
+            tried.insert(waiter)
+            let verdict = try await signals.offer { id in
+                wake(
+                    waiter.run,
+                    with: .offer(
+                        SignalOffer(
+                            id: id, step: waiter.step, payload: request.payload,
+                            idempotencyKey: request.idempotencyKey)))
+            }
+            switch verdict {
+            case .accepted: return waiter.run
+            case .notWaiting: continue
+            case .rejected(let failure):
+                let store = store
+                let run = try await pool.perform { try store.read { snapshot in try snapshot.run(waiter.run)?.id } }
+                throw InvalidPayloadError(
+                    signal: request.name, runID: run ?? RunID(high: 0, low: 0), reason: failure.message)
+            }
+        }
+        return nil
+    }
+
+    /// Waits of resident runs are known before they are durable; those of other runs stand on disk.
+    private func nextWaiter(
+        for name: String, except tried: Set<SignalRouter.Waiter>
+    ) async throws -> SignalRouter.Waiter? {
+        let store = store
+        let stored = try await pool.perform {
+            try store.read { snapshot in try snapshot.waiters(of: name) }
+        }
+        let waiters = signals.waiters(for: name).union(
+            stored.map { SignalRouter.Waiter(since: $0.since, run: $0.run, step: $0.step) })
+        return waiters.subtracting(tried).min()
+    }
+
+    private func keep(_ request: SignalRequest, for duration: Duration) async throws {
+        let keptAt = signals.keptTime(clock.now)
+        let until = keptAt.advanced(by: duration)
+        let event = Event(
+            run: .store, sequence: 0, time: keptAt,
+            body: .signalKept(
+                SignalKept(
+                    signal: request.name, payload: request.payload, until: until,
+                    idempotencyKey: request.idempotencyKey)))
+        try await submitStoreEvent(event, priority: .normal)
+        // Someone may have begun to wait between the last look and now.
+        let waiters = signals.waiters(for: request.name).sorted()
+        for waiter in waiters where try await offerKept(request.name, to: waiter) { break }
+        let near = state.withLock { until <= $0.windowEnd }
+        if near {
+            let wait = max(.zero, clock.now.duration(to: until))
+            timers.set(.engine(.nextWindow), due: until, after: wait)
+        }
+    }
+
+    private func submitStoreEvent(_ event: Event, priority: Command.Priority) async throws {
+        var batch = EventBatch()
+        var changes: [TableChange] = []
+        batch.append(event)
+        Projection.changes(storeEvent: event, at: 0, into: &changes)
+        try await commit(batch, changes, priority: priority)
+    }
+
+    // MARK: Waits
+
+    /// A resident run waits for a signal: it takes one that was kept, or is remembered.
+    func awaitSignal(_ resident: Resident, _ step: StepNumber, signal: String, since: Timestamp) {
+        let waiter = SignalRouter.Waiter(since: since, run: resident.number, step: step)
+        signals.add(waiter, for: signal)
+        let hasKept: Bool
+        do {
+            hasKept = try store.read { snapshot in try !snapshot.kept(signal, limit: 1).isEmpty }
+        } catch {
+            logger.error("kept signals can't be read", metadata: ["signal": "\(signal)", "error": "\(error)"])
+            return
+        }
+        guard hasKept else { return }
+        Task { [self] in
+            do {
+                _ = try await signals.inTurn(signal) { try await offerKept(signal, to: waiter) }
+            } catch {
+                logger.error("a kept signal can't be given", metadata: ["signal": "\(signal)", "error": "\(error)"])
+            }
+        }
+    }
+
+    func stopAwaitingSignal(_ run: RunNumber, _ step: StepNumber, signal: String, since: Timestamp) {
+        signals.remove(SignalRouter.Waiter(since: since, run: run, step: step), for: signal)
+    }
+
+    /// Offers kept signals of the name, the oldest first, until one is taken. Returns whether one was.
+    private func offerKept(_ name: String, to waiter: SignalRouter.Waiter) async throws -> Bool {
+        let store = store
+        let now = clock.now
+        let kept = try await pool.perform {
+            try store.read { snapshot in
+                try snapshot.kept(name).filter { $0.until > now }.compactMap { row -> (KeptRow, SignalKept)? in
+                    guard case .signalKept(let body)? = try snapshot.event(at: row.lsn)?.event.body else {
+                        return nil
+                    }
+                    return (row, body)
+                }
+            }
+        }
+        for (row, body) in kept {
+            let resident = state.withLock { $0.residents[waiter.run] }
+            guard let resident else { return false }
+            let verdict = try await signals.offer { id in
+                resident.keep(KeptSignal(name: name, keptAt: row.keptAt), forOffer: id)
+                // The key's receipt stands already: keeping the signal wrote it.
+                resident.post(
+                    .offer(SignalOffer(id: id, step: waiter.step, payload: body.payload, idempotencyKey: nil)))
+            }
+            switch verdict {
+            case .accepted: return true
+            case .notWaiting: return false
+            case .rejected: continue
+            }
+        }
+        return false
+    }
+
+    func answerOffer(_ id: UInt64, _ verdict: Result<SignalVerdict, StoreError>) {
+        signals.answer(id, verdict.mapError { $0 })
+    }
+
+    /// A kept signal's time has run out.
+    func expireKept(_ lsn: LSN) {
+        guard let event = try? store.read({ snapshot in try snapshot.event(at: lsn) }),
+            case .signalKept(let kept) = event.event.body
+        else { return }
+        let expired = Event(
+            run: .store, sequence: 0, time: max(clock.now, kept.until),
+            body: .signalExpired(SignalExpired(signal: kept.signal, keptAt: event.event.time)))
+        Task { [self] in
+            do {
+                try await signals.inTurn(kept.signal) {
+                    let store = store
+                    let isKept = try await pool.perform {
+                        try store.read { snapshot in
+                            try snapshot.kept(kept.signal).contains { $0.keptAt == event.event.time }
+                        }
+                    }
+                    if isKept { try await submitStoreEvent(expired, priority: .completion) }
+                }
+            } catch {
+                logger.error(
+                    "a kept signal can't be removed", metadata: ["signal": "\(kept.signal)", "error": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: Signals that runs send
+
+    /// Sends what a run has recorded that it sends, and tells it where the signal went.
+    func deliver(_ sent: SignalSent, key: String, _ step: StepNumber, of resident: Resident) {
+        Task { [self] in
+            let disposition: SignalDisposition =
+                sent.keepUntil.map { .keep(for: clock.now.duration(to: $0)) } ?? .drop
+            let request = SignalRequest(
+                name: sent.signal, payload: sent.payload, disposition: disposition, idempotencyKey: key)
+            do {
+                let receiver = try await route(request)
+                wake(resident.number, with: .signalDelivered(step, to: receiver ?? .store))
+            } catch let error as InvalidPayloadError {
+                logger.warning("a signal was rejected", metadata: ["signal": "\(sent.signal)", "error": "\(error)"])
+                wake(resident.number, with: .signalDelivered(step, to: .store))
+            } catch {
+                // Not recorded as delivered, so the run sends it again when it is next replayed.
+                logger.error("a signal was not sent", metadata: ["signal": "\(sent.signal)", "error": "\(error)"])
+            }
+        }
+    }
+}

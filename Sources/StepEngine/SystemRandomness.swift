@@ -1,0 +1,10 @@
+import Synchronization
+
+/// The system's random numbers. The only file of this module that reads them.
+package final class SystemRandomness: EngineRandomness {
+    private let generator = Mutex(SystemRandomNumberGenerator())
+
+    package init() {}
+
+    package func next() -> UInt64 { generator.withLock { $0.next() } }
+}
