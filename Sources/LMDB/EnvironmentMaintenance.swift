@@ -22,6 +22,11 @@ extension Environment {
         package let processID: Int32
         /// The snapshot it reads; nil while idle.
         package let transactionID: UInt64?
+
+        package init(processID: Int32, transactionID: UInt64?) {
+            self.processID = processID
+            self.transactionID = transactionID
+        }
     }
 
     /// Sizes and counts as of now. Throws `Misuse.environmentClosed` after closing.

@@ -23,6 +23,10 @@ import Testing
             let used = try environment.info.readersInUse
             for _ in 0..<100 { try environment.read { _ = try $0.get(tables[0], key: key(1)) } }
             #expect(try environment.info.readersInUse == used)
+            // Between reads the slots stay, idle, so that the next reader takes no lock for one.
+            let idle = try environment.readers()
+            #expect(idle.count == 2)
+            #expect(idle.allSatisfy { $0 == .init(processID: getpid(), transactionID: nil) })
         }
     }
 
