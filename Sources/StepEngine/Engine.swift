@@ -18,11 +18,11 @@ package final class Engine: DriverSession {
     let pool: WorkerPool
     let timers: TimerService
     let bodyExecutor: any TaskExecutor = globalConcurrentExecutor
-    let state: Mutex<EngineState>
+    let state: Locked<EngineState>
     let results = ResultWaiters()
     let signals = SignalRouter()
     let answers = PendingAnswers()
-    private let resumed = Mutex<[WorkflowInstance]>([])
+    private let resumed = Locked<[WorkflowInstance]>([])
     private let stopping = Atomic<Bool>(false)
 
     /// How the engine reaches what is not deterministic.
@@ -51,7 +51,7 @@ package final class Engine: DriverSession {
         pool = WorkerPool(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
         let last = try store.read { snapshot in try snapshot.lastRun() }
-        state = Mutex(EngineState(nextRun: last.value + 1))
+        state = Locked(EngineState(nextRun: last.value + 1))
         store.didCommit = { [weak self] in self?.flushResumed() }
         store.onHealthChange = { [weak self] in self?.healthChanged($0) }
         timers.start { [weak self] in self?.timersFired($0) }

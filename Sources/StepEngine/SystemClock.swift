@@ -1,7 +1,6 @@
 import Glibc
 package import StepEvents
 import StepLog
-import Synchronization
 
 /// The machine's clocks, with one thread that sleeps until the next alarm. The only file of this module that reads
 /// them.
@@ -14,7 +13,7 @@ package final class SystemClock: EngineClock {
 
     private let monitor = Monitor()
     /// Guarded by `monitor`.
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init() {}
 

@@ -1,8 +1,8 @@
-import Synchronization
+import StepEvents
 
 /// The system's random numbers. The only file of this module that reads them.
 package final class SystemRandomness: EngineRandomness {
-    private let generator = Mutex(SystemRandomNumberGenerator())
+    private let generator = Locked(SystemRandomNumberGenerator())
 
     package init() {}
 

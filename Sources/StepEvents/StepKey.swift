@@ -4,7 +4,7 @@
 /// Results are matched by this key on replay, never by position, so steps can be added, removed or reordered under
 /// live runs.
 public struct StepKey: Hashable, Sendable, CustomStringConvertible {
-    /// The path of groups, `""` at the top. A group's name is one component; see ``ScopePath``.
+    /// The path of groups, `""` at the top. Each group's name is one component, escaped.
     public let scope: String
     /// The id that the user chose.
     public let id: String

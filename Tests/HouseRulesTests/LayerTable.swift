@@ -2,8 +2,8 @@ extension LayerRule {
     /// What each target below Sources and Examples may import, from the bottom up. Imports point downwards only.
     static let table: [Layer] = [
         Layer("LMDB", ours: ["CLMDB"], others: ["Glibc", "Synchronization"]),
-        // The vocabulary: no input or output, no clock, no Foundation.
-        Layer("StepEvents", ours: [], others: []),
+        // The vocabulary, and the lock that all above share: no input or output, no clock, no Foundation.
+        Layer("StepEvents", ours: [], others: ["Synchronization"]),
         Layer(
             "StepLog", ours: ["StepEvents", "LMDB", "CNettle"],
             others: ["Glibc", "Synchronization", "Logging", "Metrics", "DequeModule"]),

@@ -1,6 +1,5 @@
 public import Logging
 public import StepEvents
-import Synchronization
 
 /// What a step's body can know of the attempt that it is.
 ///
@@ -42,7 +41,7 @@ public struct StepContext: Sendable {
 
     /// Remembers that a body called a step method, even where the body swallows the error.
     final class Violation: Sendable {
-        private let error = Mutex<NestedStepError?>(nil)
+        private let error = Locked<NestedStepError?>(nil)
 
         func record(_ error: NestedStepError) { self.error.withLock { $0 = $0 ?? error } }
         var recorded: NestedStepError? { error.withLock { $0 } }

@@ -1,5 +1,4 @@
 import StepEvents
-import Synchronization
 
 /// What to do about an attempt that the process's death cut off: nobody knows how far its body had come.
 public enum InterruptionPolicy<Output: Sendable>: Sendable {
@@ -188,7 +187,7 @@ public struct NoOutput: Codable, Hashable, Sendable {
 /// The result that an attempt has just made, already taken through its stored form, so that it need not be decoded a
 /// second time when it is handed to the workflow.
 private final class FreshResult<Output: Codable & Sendable>: Sendable {
-    private let kept = Mutex<(payload: Payload, value: Output)?>(nil)
+    private let kept = Locked<(payload: Payload, value: Output)?>(nil)
 
     /// Encodes the result, decodes it again and keeps what that gave.
     func store(_ result: Output, of step: String) throws -> Payload {

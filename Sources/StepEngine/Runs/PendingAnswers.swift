@@ -1,4 +1,4 @@
-import Synchronization
+import StepEvents
 
 /// Callers that wait until something is durable, by token.
 final class PendingAnswers: Sendable {
@@ -8,7 +8,7 @@ final class PendingAnswers: Sendable {
         var failure: (any Error)?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Calls `begin` with a token and waits for its answer.
     func wait(_ begin: (UInt64) -> Void) async throws {

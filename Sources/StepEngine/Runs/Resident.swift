@@ -2,7 +2,6 @@ import StepCore
 import StepEvents
 import StepLog
 import StepReplay
-import Synchronization
 
 /// A run in memory: hosts its instance, writes what its machine accepts, and holds back what must not leave the
 /// engine before that is durable.
@@ -21,20 +20,20 @@ final class Resident: InstanceHost, CommitObserver {
     let id: RunID
     let workflow: String
     let engine: Engine
-    private let pending: Mutex<Pending>
+    private let pending: Locked<Pending>
     /// Offers of kept signals that are under way, by the offer's id.
-    private let keptOffers = Mutex<[UInt64: KeptSignal]>([:])
+    private let keptOffers = Locked<[UInt64: KeptSignal]>([:])
     /// Set once, before the instance is begun.
-    private let box = Mutex<WorkflowInstance?>(nil)
+    private let box = Locked<WorkflowInstance?>(nil)
     /// When the run began to wait, if it does; for choosing which run to park.
-    private let waitingSince = Mutex<Timestamp?>(nil)
+    private let waitingSince = Locked<Timestamp?>(nil)
 
     init(_ state: RunState, engine: Engine, durableThrough: UInt32) {
         number = state.run
         id = state.start.id
         workflow = state.start.workflow
         self.engine = engine
-        pending = Mutex(Pending(submitted: state.nextSequence - 1, durable: durableThrough))
+        pending = Locked(Pending(submitted: state.nextSequence - 1, durable: durableThrough))
     }
 
     var instance: WorkflowInstance? { box.withLock { $0 } }

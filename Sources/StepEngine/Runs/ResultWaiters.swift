@@ -1,6 +1,5 @@
 import StepCore
 import StepEvents
-import Synchronization
 
 /// Tasks that wait for runs to end.
 final class ResultWaiters: Sendable {
@@ -11,7 +10,7 @@ final class ResultWaiters: Sendable {
         var cancelled: Set<UInt64> = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     func token() -> UInt64 {
         state.withLock { state in

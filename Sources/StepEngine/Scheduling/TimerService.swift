@@ -1,12 +1,11 @@
 import StepEvents
 import StepReplay
-import Synchronization
 
 /// The engine's timers: a queue, the clock's one alarm, and who is told.
 final class TimerService: Sendable {
-    private let queue = Mutex(TimerQueue())
+    private let queue = Locked(TimerQueue())
     private let clock: any EngineClock
-    private let fire: Mutex<(@Sendable ([TimerQueue.Owner]) -> Void)?> = Mutex(nil)
+    private let fire: Locked<(@Sendable ([TimerQueue.Owner]) -> Void)?> = Locked(nil)
 
     /// While a deadline follows the wall clock, which anyone may set, the engine looks at least this often, in ns.
     private static let wallClockCheck: UInt64 = 1_000_000_000

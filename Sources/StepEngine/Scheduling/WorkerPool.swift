@@ -1,7 +1,7 @@
 import DequeModule
+import StepEvents
 import StepLog
 import StepReplay
-import Synchronization
 
 /// The threads that drain instances and read the store. Reads may wait for the disk and drains run user code between
 /// steps, so neither may sit on Swift's cooperative pool.
@@ -19,7 +19,7 @@ final class WorkerPool: Sendable {
 
     private let monitor = Monitor()
     /// Guarded by `monitor`; the mutex is never contended and satisfies the compiler.
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(threads: Int) {
         for _ in 0..<max(1, threads) { EngineThread.start { [self] in work() } }

@@ -2,7 +2,6 @@ import StepCore
 import StepEvents
 import StepLog
 import StepReplay
-import Synchronization
 
 /// A kept signal on its way to a waiter.
 struct KeptSignal: Hashable, Sendable {
@@ -33,7 +32,7 @@ final class SignalRouter: Sendable {
         var failure: (any Error)?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     // MARK: Waiters
 

@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import StepEvents
 
 /// Lets one engine own a store. A lock of the kernel, so it ends with the process; on a file of its own, never on
 /// LMDB's. The file says who holds it, and where that engine listens.
@@ -8,7 +8,7 @@ final class EngineLock: Sendable {
     static let name = "engine.lock"
     private let path: String
     /// `nil` once released.
-    private let descriptor: Mutex<Int32?>
+    private let descriptor: Locked<Int32?>
     /// Whether the file was not there before.
     private let isNew: Bool
 
@@ -32,7 +32,7 @@ final class EngineLock: Sendable {
             let who = holder?.pid.map { "process \($0)" } ?? "another process"
             throw StoreError(.inUse(pid: holder?.pid), "\(who) has the store open as its engine", path: directory)
         }
-        self.descriptor = Mutex(descriptor)
+        self.descriptor = Locked(descriptor)
         self.isNew = isNew
         note(socket: nil)
     }

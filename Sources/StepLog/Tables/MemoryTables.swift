@@ -1,4 +1,4 @@
-import Synchronization
+import StepEvents
 
 /// Tables in memory, with snapshots, for tests and for stores that need not outlive the process.
 ///
@@ -30,14 +30,14 @@ package final class MemoryTables: Tables {
         var duringCommit: (@Sendable () -> Void)?
     }
 
-    private let shared: Mutex<Shared>
+    private let shared: Locked<Shared>
 
     package init(mapBytes: Int = 64 << 30) {
-        shared = Mutex(Shared(mapBytes: mapBytes, witness: []))
+        shared = Locked(Shared(mapBytes: mapBytes, witness: []))
     }
 
     private init(_ state: State, witness: [UInt8], mapBytes: Int) {
-        shared = Mutex(Shared(committed: state, mapBytes: mapBytes, witness: witness))
+        shared = Locked(Shared(committed: state, mapBytes: mapBytes, witness: witness))
     }
 
     /// Asks before each call whether it is to fail.

@@ -1,5 +1,4 @@
 import StepEvents
-import Synchronization
 
 /// The end of the log.
 struct LogPosition: Hashable, Sendable {
@@ -226,9 +225,9 @@ final class CommitBuilder {
 
 /// The heads of runs whose rows are stale, as of the last commit; written by the log's writer, read by all.
 final class SharedHeads: Sendable {
-    private let index: Mutex<HeadIndex>
+    private let index: Locked<HeadIndex>
 
-    init(_ index: HeadIndex) { self.index = Mutex(index) }
+    init(_ index: HeadIndex) { self.index = Locked(index) }
 
     func stale(_ run: RunNumber) -> Head? { index.withLock { $0.stale[run] } }
 

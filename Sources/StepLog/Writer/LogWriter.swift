@@ -1,5 +1,4 @@
 import StepEvents
-import Synchronization
 
 /// The one writer of a store: takes what is queued, commits it in one transaction, tells the observers.
 ///
@@ -13,8 +12,8 @@ final class LogWriter: @unchecked Sendable {
     }
 
     let queue = CommandQueue()
-    let hooks = Mutex(Hooks())
-    let counters = Mutex(WriterCounters())
+    let hooks = Locked(Hooks())
+    let counters = Locked(WriterCounters())
     private let tables: any Tables
     private let builder: CommitBuilder
     private let options: StoreOptions

@@ -2,7 +2,6 @@ import DequeModule
 package import Logging
 package import StepCore
 package import StepEvents
-import Synchronization
 
 /// One execution of a workflow function in memory: the task, its serial executor, and the mailbox through which
 /// everything reaches its ``RunMachine``.
@@ -25,9 +24,9 @@ package final class WorkflowInstance: @unchecked Sendable {
     package let number: RunNumber
     package let definition: WorkflowDefinition
     private let input: Payload
-    private let gate = Mutex(Gate())
-    private let view: Mutex<View>
-    private let scopes: Mutex<Scopes>
+    private let gate = Locked(Gate())
+    private let view: Locked<View>
+    private let scopes: Locked<Scopes>
     private let client: ClientOptions
     private let host: any InstanceHost
     private let liveLogger: Logger
@@ -69,8 +68,8 @@ package final class WorkflowInstance: @unchecked Sendable {
             seed: state.start.seed)
         input = state.start.input
         durableThrough = machine.durableThrough
-        view = Mutex(View(now: machine.now, isReplaying: machine.isReplaying))
-        scopes = Mutex(Scopes(seed: state.start.seed))
+        view = Locked(View(now: machine.now, isReplaying: machine.isReplaying))
+        scopes = Locked(Scopes(seed: state.start.seed))
         var logger = client.logger
         logger[metadataKey: "run"] = "\(state.start.id)"
         logger[metadataKey: "workflow"] = "\(state.start.workflow)"
