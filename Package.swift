@@ -61,13 +61,17 @@ let package = Package(
         // Tests. TestSupport holds what several of them share: temporary stores, the virtual clock, builders.
         .target(
             name: "TestSupport",
-            dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine"],
+            dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", log],
             path: "Tests/TestSupport"),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
         .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),
         .testTarget(name: "StepLogTests", dependencies: ["StepLog", "StepEvents", "LMDB", "TestSupport"]),
         .testTarget(name: "StepReplayTests", dependencies: ["StepReplay", "StepCore", "StepEvents", "TestSupport"]),
-        .testTarget(name: "StepEngineTests", dependencies: ["StepKit", "StepEngine", "TestSupport"]),
+        .testTarget(
+            name: "StepEngineTests",
+            dependencies: [
+                "StepKit", "StepEngine", "StepEvents", "StepLog", "StepCore", "TestSupport", log, lifecycle,
+            ]),
         .testTarget(name: "CrashTests", dependencies: ["StepKit", "StepEngine", "StepLog", "TestSupport"]),
         .testTarget(name: "HouseRulesTests"),
         .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),

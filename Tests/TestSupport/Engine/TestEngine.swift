@@ -1,0 +1,272 @@
+package import StepCore
+import StepEngine
+package import StepEvents
+package import StepLog
+
+/// A client whose engine, store, clock and randomness belong to a test: it can be shut down, killed and started again.
+///
+/// Workflows are registered with ``client`` after each start. Time stands still unless the test moves ``clock``.
+/// For use from one task.
+package final class TestEngine {
+    package private(set) var client: Client
+    package private(set) var clock: VirtualClock
+    package let logs = LogRecorder()
+    private let store: EngineStore
+    private let seed: UInt64
+    private let configure: (inout ClientOptions) -> Void
+    private var driver: TestDriver
+    private var running: Task<Void, any Error>?
+    private var starts: UInt64 = 0
+
+    /// - Parameters:
+    ///   - form: what the store is kept in.
+    ///   - seed: of run ids and runs' seeds.
+    ///   - writer: whether the store commits by itself, or when the test says so by ``commit()``.
+    ///   - memory: what the store holds already, for ``StoreForm/memory``.
+    ///   - now: where the clock begins.
+    ///   - configure: changes the client's settings.
+    /// - Throws: what opening the store throws.
+    package init(
+        _ form: StoreForm, seed: UInt64 = 1, writer: StoreOptions.WriterMode = .thread, memory: MemoryTables? = nil,
+        now: Timestamp? = nil, configure: @escaping (inout ClientOptions) -> Void = { _ in }
+    ) async throws {
+        let clock = now.map { VirtualClock(now: $0) } ?? VirtualClock()
+        self.clock = clock
+        self.seed = seed
+        self.configure = configure
+        let store = try await offPool { try EngineStore(form, writer: writer, memory: memory) }
+        self.store = store
+        driver = TestDriver(store: store.store, clock: clock, seed: seed)
+        client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
+    }
+
+    // MARK: Life
+
+    /// Begins to execute runs.
+    package func run() {
+        guard running == nil else { return }
+        let client = client
+        running = Task { try await client.run() }
+    }
+
+    /// Kills the process: nothing that is not committed by now ever will be. A new one has opened the store when this
+    /// returns; register its workflows and call ``run()``.
+    ///
+    /// - Parameter downtime: how long no process was there.
+    /// - Throws: what opening the store throws.
+    package func kill(downtime: Duration = .zero) async throws {
+        store.kill()
+        let store = store
+        // What the killed engine still does reaches nobody, but it must end, since its threads are ours: it ends when
+        // a commit has failed, and this is one.
+        try await offPool {
+            try? store.store.submit(Command(batch: EventBatch(), changes: [.deleteOpen(RunNumber(.max))]))
+            while store.store.commitPending() {}
+        }
+        let running = running
+        self.running = nil
+        _ = await running?.result
+        try await reopen(downtime: downtime)
+    }
+
+    /// Shuts the engine down in order and opens the store anew; register the new process's workflows and call
+    /// ``run()``.
+    package func restart(downtime: Duration = .zero) async throws {
+        try await shutDown()
+        try await reopen(downtime: downtime)
+    }
+
+    /// Shuts the engine down in order and waits for its end.
+    package func shutDown() async throws {
+        let running = running
+        self.running = nil
+        driver.engine?.beginShutdown()
+        try await running?.value
+    }
+
+    /// Waits for the engine's end, whatever brings it about.
+    package func ended() async throws {
+        let running = running
+        self.running = nil
+        try await running?.value
+    }
+
+    /// Asks for a shutdown and does not wait for its end.
+    package func beginShutdown() { driver.engine?.beginShutdown() }
+
+    private func reopen(downtime: Duration) async throws {
+        await client.close()
+        driver.watch.end()
+        let clock = VirtualClock(now: clock.now.advanced(by: downtime))
+        self.clock = clock
+        starts += 1
+        let store = store
+        try await offPool { try store.reopen() }
+        driver = TestDriver(store: store.store, clock: clock, seed: seed &+ starts)
+        client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
+    }
+
+    /// Shuts down, verifies the store and closes it.
+    package func finish() async throws {
+        var failure: (any Error)?
+        do { try await shutDown() } catch { failure = error }
+        driver.watch.end()
+        await client.close()
+        let store = store
+        try await offPool {
+            try store.reopen()
+            defer { store.store.close() }
+            try store.store.verify()
+        }
+        if let failure { throw failure }
+    }
+
+    // MARK: The store
+
+    /// What a new process would find now, for stores in memory.
+    package var memory: MemoryTables { store.memory }
+
+    /// The store, for reading off the cooperative pool.
+    package var log: EventStore { store.store }
+
+    /// Commits what is queued; only with `WriterMode.manual`.
+    @discardableResult
+    package func commit() async -> Bool {
+        let store = store.store
+        return await offPoolWithoutError { store.commitPending() }
+    }
+
+    package func read<T: Sendable>(_ body: @escaping @Sendable (borrowing StoreSnapshot) throws -> T) async throws -> T
+    {
+        let store = store.store
+        return try await offPool { try store.read(body) }
+    }
+
+    /// The events of a run, oldest first.
+    package func history(of run: RunID) async throws -> [Event] {
+        let store = store.store
+        return try await offPool {
+            guard let number = try store.read({ try $0.number(of: run) }) else { return [] }
+            return try store.history(of: number).map(\.event)
+        }
+    }
+
+    package func kinds(of run: RunID) async throws -> [EventKind] { try await history(of: run).map(\.kind) }
+
+    package func state(of run: RunID) async throws -> RunState? {
+        let history = try await history(of: run)
+        return history.isEmpty ? nil : try RunState(history: history)
+    }
+
+    /// Waits, from commit to commit, until the store is such.
+    ///
+    /// - Throws: `NeverCame` when nothing will be committed any more.
+    package func until(
+        _ what: String = "the store's state", _ condition: @escaping @Sendable (borrowing StoreSnapshot) throws -> Bool
+    ) async throws {
+        try await until(what) { [self] in try await read(condition) }
+    }
+
+    /// Waits, from commit to commit, until the run's recorded state is such.
+    package func until(
+        _ run: RunID, _ what: String = "the run's state", _ condition: (RunState) -> Bool
+    ) async throws {
+        try await until(what) { [self] in try await state(of: run).map(condition) ?? false }
+    }
+
+    private func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+        let watch = driver.watch
+        while true {
+            let count = watch.count
+            let isOver = watch.isOver
+            if try await condition() { return }
+            if isOver { throw NeverCame(what: what) }
+            await watch.past(count)
+        }
+    }
+
+    /// Waits until the run sleeps, durably; its timer is set then.
+    package func untilSleeping(_ run: RunID) async throws {
+        try await until(run, "a sleep") {
+            $0.open.values.contains { if case .sleep = $0.activity { true } else { false } }
+        }
+    }
+
+    /// Waits until the run waits for a signal of the name, durably.
+    package func untilWaiting(_ run: RunID, for signal: String) async throws {
+        try await until(run, "a wait for \(signal)") { state in
+            state.open.values.contains { open in
+                if case .wait(signal, _, _) = open.activity { true } else { false }
+            }
+        }
+    }
+
+    /// Waits until an attempt of the run failed and its next one is set for later.
+    package func untilRetrying(_ run: RunID) async throws {
+        try await until(run, "a failed attempt") { state in
+            state.retryAt != nil
+                || state.open.values.contains { if case .attempt(_, .failed) = $0.activity { true } else { false } }
+        }
+    }
+}
+
+/// What a test waits for can't come any more.
+package struct NeverCame: Error { package let what: String }
+
+/// Opens an engine with a test's surroundings over a test's store.
+private final class TestDriver: Driver {
+    let store: EventStore
+    let clock: VirtualClock
+    let seed: UInt64
+    let watch = CommitWatch()
+    private let opened = Locked<Engine?>(nil)
+
+    init(store: EventStore, clock: VirtualClock, seed: UInt64) {
+        self.store = store
+        self.clock = clock
+        self.seed = seed
+    }
+
+    var engine: Engine? { opened.withLock { $0 } }
+
+    func open(_ options: ClientOptions) async throws -> any DriverSession {
+        let engine = try Engine(
+            store: store, client: options,
+            surroundings: Engine.Surroundings(clock: clock, randomness: SeededRandomness(seed: seed), threads: 2))
+        let (watch, before) = (watch, store.didCommit)
+        store.didCommit = {
+            before?()
+            watch.committed()
+        }
+        opened.withLock { $0 = engine }
+        return engine
+    }
+}
+
+/// Runs what may wait for the disk on a thread of its own.
+package func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+        EngineThread.start { continuation.resume(with: Result { try body() }) }
+    }
+}
+
+package func offPoolWithoutError<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
+    await withCheckedContinuation { continuation in
+        EngineThread.start { continuation.resume(returning: body()) }
+    }
+}
+
+/// Lends an engine, shuts it down, and verifies the store.
+package func withEngine(
+    _ form: StoreForm, seed: UInt64 = 1, configure: @escaping (inout ClientOptions) -> Void = { _ in },
+    _ body: (TestEngine) async throws -> Void
+) async throws {
+    let engine = try await TestEngine(form, seed: seed, configure: configure)
+    do {
+        try await body(engine)
+    } catch {
+        try? await engine.finish()
+        throw error
+    }
+    try await engine.finish()
+}

@@ -1,0 +1,109 @@
+import StepEngine
+package import StepEvents
+
+/// Time that moves only when a test says so, for one engine.
+///
+/// Whatever becomes due is rung in the order of the deadlines, on the caller's thread, with the clock at the deadline.
+package final class VirtualClock: EngineClock {
+    private struct State {
+        var now: Timestamp
+        var uptime: UInt64
+        var alarm: UInt64?
+        var ring: (@Sendable () -> Void)?
+        var waiting: [CheckedContinuation<Void, Never>] = []
+        var isStopped = false
+    }
+
+    private let state: Locked<State>
+
+    package init(
+        now: Timestamp = Timestamp(nanoseconds: 1_772_000_000_000_000_000), uptime: UInt64 = 1_000_000_000
+    ) {
+        state = Locked(State(now: now, uptime: uptime))
+    }
+
+    package var now: Timestamp { state.withLock { $0.now } }
+    package var uptime: UInt64 { state.withLock { $0.uptime } }
+    /// When the engine wants to be woken, in `uptime`.
+    package var alarm: UInt64? { state.withLock { $0.alarm } }
+
+    // MARK: Moving
+
+    /// Moves time on, ringing on the way for whatever is due.
+    package func advance(by duration: Duration) {
+        advance(to: uptime &+ UInt64(max(0, duration.clampedNanoseconds)))
+    }
+
+    /// Waits until the engine has set an alarm, and moves to it. Returns how far time moved.
+    @discardableResult
+    package func advanceToNextAlarm() async -> Duration {
+        await withCheckedContinuation { continuation in
+            let isSet = state.withLock { state in
+                if state.alarm == nil, !state.isStopped {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                return true
+            }
+            if isSet { continuation.resume() }
+        }
+        let begin = uptime
+        if let alarm { advance(to: alarm) }
+        return .nanoseconds(Int64(uptime &- begin))
+    }
+
+    /// Sets the wall clock, as an operator would; durations are measured on.
+    package func setWallClock(_ time: Timestamp) {
+        let alarm = state.withLock { state in
+            state.now = time
+            return state.ring
+        }
+        alarm?()
+    }
+
+    private func advance(to target: UInt64) {
+        while true {
+            let (ring, isThere) = state.withLock { state -> ((@Sendable () -> Void)?, Bool) in
+                guard let alarm = state.alarm, alarm <= target, !state.isStopped else {
+                    Self.move(&state, to: target)
+                    return (nil, true)
+                }
+                Self.move(&state, to: alarm)
+                state.alarm = nil
+                return (state.ring, false)
+            }
+            if isThere { break }
+            ring?()
+        }
+    }
+
+    private static func move(_ state: inout State, to uptime: UInt64) {
+        guard uptime > state.uptime else { return }
+        state.now = state.now.advanced(by: .nanoseconds(Int64(clamping: uptime - state.uptime)))
+        state.uptime = uptime
+    }
+
+    // MARK: EngineClock
+
+    package func start(_ alarm: @escaping @Sendable () -> Void) { state.withLock { $0.ring = alarm } }
+
+    package func setAlarm(at deadline: UInt64?) {
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.alarm = deadline
+            guard deadline != nil else { return [] }
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    package func stop() {
+        let waiting = state.withLock { state in
+            state.isStopped = true
+            state.ring = nil
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}
