@@ -77,20 +77,11 @@ enum EngineOpening {
         let incarnation = found.isRolledBack ? options.makeIncarnation() : found.incarnation
         let builder = CommitBuilder(
             incarnation: incarnation, epoch: epoch, position: found.position, heads: heads)
-        let transaction = try tables.beginWrite()
         do {
-            guard try transaction.metaNumber(TableKey.Meta.epoch) == found.epoch else {
-                throw StoreError(.inUse(pid: nil), "another engine is opening the store")
-            }
-            let position = try builder.write(to: transaction, now: options.clock.now) { tables in
-                try tables.put(.meta, TableKey.Meta.epoch, metaBytes(epoch))
-                if found.isRolledBack { try tables.put(.meta, TableKey.Meta.incarnation, metaBytes(incarnation)) }
-            }
-            try transaction.commit()
-            builder.publish(position)
-        } catch {
-            transaction.rollBack()
-            throw error
+            try begin(epoch, found, tables, builder, options)
+        } catch let error as TablesError where error.kind == .mapFull {
+            try tables.makeRoom(for: 0)
+            try begin(epoch, found, tables, builder, options)
         }
         let position = builder.position
         let last = Witness(
@@ -102,6 +93,28 @@ enum EngineOpening {
         let writer = LogWriter(tables: tables, builder: builder, guards: guards, options: options, path: path)
         guards.checkQuota(writer)
         return OpenedStore(path: path, tables: tables, heads: heads, writer: writer, lock: lock)
+    }
+
+    /// The first transaction of this engine: from here on others are fenced.
+    private static func begin(
+        _ epoch: UInt64, _ found: Found, _ tables: any Tables, _ builder: CommitBuilder, _ options: StoreOptions
+    ) throws {
+        let transaction = try tables.beginWrite()
+        do {
+            guard try transaction.metaNumber(TableKey.Meta.epoch) == found.epoch else {
+                throw StoreError(.inUse(pid: nil), "another engine is opening the store")
+            }
+            let position = try builder.write(to: transaction, now: options.clock.now) { tables in
+                try tables.put(.meta, TableKey.Meta.epoch, metaBytes(epoch))
+                guard found.isRolledBack else { return }
+                try tables.put(.meta, TableKey.Meta.incarnation, metaBytes(builder.incarnation))
+            }
+            try transaction.commit()
+            builder.publish(position)
+        } catch {
+            transaction.rollBack()
+            throw error
+        }
     }
 
     private struct Found {

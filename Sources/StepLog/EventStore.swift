@@ -86,6 +86,11 @@ package final class EventStore: Sendable {
         writer?.counters.withLock { ($0.commits, $0.events, $0.commitNanoseconds) } ?? (0, 0, 0)
     }
 
+    /// Sizes of what the store is kept in.
+    package var info: TablesInfo {
+        get throws(StoreError) { try asStoreError(path) { try tables.info } }
+    }
+
     /// Writes down where this engine listens, for other processes that find the store in use.
     package func note(socket: String) { lock?.note(socket: socket) }
 

@@ -124,7 +124,7 @@ func expectHolds(_ store: EventStore, _ script: RunScript, sourceLocation: Sourc
         let stored = try store.history(of: run)
         #expect(stored.map(\.event) == history, "history of run \(run)", sourceLocation: sourceLocation)
     }
-    try store.read { snapshot in
+    try store.read { snapshot throws in
         let open = script.states.values.filter { !$0.status.isFinal }.map(\.run).sorted()
         #expect(try snapshot.openRuns() == open, sourceLocation: sourceLocation)
         #expect(try snapshot.statistics().runs == script.states.count, sourceLocation: sourceLocation)

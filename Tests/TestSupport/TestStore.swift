@@ -17,11 +17,15 @@ package final class TestStore {
     package private(set) var store: EventStore
     package private(set) var options: StoreOptions
     package private(set) var memory: MemoryTables?
+    package let faults = FaultPlan()
     private var parent: TemporaryDirectory
     private var copies = 0
     private var name = "store"
 
-    package init(_ form: StoreForm, writer: StoreOptions.WriterMode = .manual, seed: UInt64 = 1) throws {
+    package init(
+        _ form: StoreForm, writer: StoreOptions.WriterMode = .manual, seed: UInt64 = 1,
+        options change: (inout StoreOptions) -> Void = { _ in }
+    ) throws {
         self.form = form
         clock = ManualStoreClock()
         let generator = Mutex(SeededGenerator(seed: seed))
@@ -31,11 +35,14 @@ package final class TestStore {
         options.writer = writer
         options.mapBytes = 1 << 30
         options.space = { _ in nil }
+        options.tables.faults = faults.lmdb
+        change(&options)
         self.options = options
         parent = try TemporaryDirectory()
         switch form {
         case .memory:
-            let tables = MemoryTables()
+            let tables = MemoryTables(mapBytes: options.mapBytes)
+            tables.setFault(faults.verdict)
             memory = tables
             store = try EventStore.inMemory(tables, options: options)
         case .lmdb: store = try EventStore.openLMDB(directory: parent.appending("store"), options: options)
@@ -85,6 +92,7 @@ package final class TestStore {
         case .memory:
             // Closed tables stay closed; what they hold is opened as by a new process.
             let tables = memory?.crashClone() ?? MemoryTables()
+            tables.setFault(faults.verdict)
             memory = tables
             store = try EventStore.inMemory(tables, options: options)
         case .lmdb: store = try EventStore.openLMDB(directory: directory, options: options)
@@ -104,12 +112,24 @@ package final class TestStore {
     }
 }
 
+/// A test left a store behind that does not hold what it says.
+package struct UnsoundStore: Error, CustomStringConvertible {
+    package let verification: Verification
+
+    package var description: String {
+        "the store does not verify:\n" + verification.findings.map { "- \($0)" }.joined(separator: "\n")
+    }
+}
+
 /// Lends a store, verifies it afterwards and closes it.
 package func withStore(
     _ form: StoreForm, writer: StoreOptions.WriterMode = .manual, seed: UInt64 = 1,
-    _ body: (TestStore) throws -> Void
+    options: (inout StoreOptions) -> Void = { _ in }, _ body: (TestStore) throws -> Void
 ) throws {
-    let store = try TestStore(form, writer: writer, seed: seed)
-    defer { store.store.close() }
-    try body(store)
+    let test = try TestStore(form, writer: writer, seed: seed, options: options)
+    defer { test.store.close() }
+    try body(test)
+    // A store that has stopped can still be read.
+    let verification = try test.store.verify()
+    guard verification.isSound else { throw UnsoundStore(verification: verification) }
 }

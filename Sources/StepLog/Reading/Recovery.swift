@@ -45,20 +45,17 @@ enum Recovery {
 
     /// Takes in what was written after `index.through`, verifying each record.
     static func advance(_ index: inout HeadIndex, _ tables: any ReadTables) throws {
-        // An inout parameter can't be captured by the visiting closure's escaping kin; a copy is as good.
-        var found = index
         try tables.scanLog(from: index.through.next) { lsn, record in
-            guard lsn == found.through.next else {
-                throw StoreError(.damaged, "the record after \(found.through) is missing", lsn: lsn, table: .log)
+            guard lsn == index.through.next else {
+                throw StoreError(.damaged, "the record after \(index.through) is missing", lsn: lsn, table: .log)
             }
-            found.through = lsn
+            index.through = lsn
             let header = try tables.verifiedHeader(of: record, at: lsn)
             guard header.run != .store else { return true }
-            let first = header.sequence == 0 ? lsn : found.stale[header.run]?.first ?? .zero
-            found.stale[header.run] = Head(lsn: lsn, sequence: header.sequence, first: first)
+            let first = header.sequence == 0 ? lsn : index.stale[header.run]?.first ?? .zero
+            index.stale[header.run] = Head(lsn: lsn, sequence: header.sequence, first: first)
             return true
         }
-        index = found
     }
 
     /// Forgets runs whose rows know their head, and completes what the scan could not know of the others.

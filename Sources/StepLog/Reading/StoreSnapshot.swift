@@ -170,3 +170,15 @@ package struct StoreStatistics: Hashable, Sendable {
     package var chunks: Int
     package var lastTransactionID: UInt64
 }
+
+extension StoreSnapshot {
+    /// Visits a table's keys and values as they are stored, in key order, until `visit` returns false; for copies and
+    /// comparisons.
+    package func scanRaw(
+        _ table: TableName, from start: [UInt8]? = nil, _ visit: ([UInt8], [UInt8]) throws -> Bool
+    ) throws {
+        try tables.scan(table, from: start, reversed: false) { key, value in
+            try visit([UInt8](key), [UInt8](value))
+        }
+    }
+}

@@ -16,6 +16,16 @@ package protocol Tables: AnyObject, Sendable {
     func close()
 }
 
+extension Tables {
+    /// What to do about a full map: free what dead readers hold, and make the map larger, so that a transaction of
+    /// `bytes` surely fits.
+    func makeRoom(for bytes: Int) throws(TablesError) {
+        try checkReaders()
+        let map = try info.mapBytes
+        try grow(to: max(map * 2, map + 4 * bytes + (4 << 20)))
+    }
+}
+
 /// A snapshot. Bytes lent to a closure are valid inside it only.
 package protocol ReadTables: AnyObject {
     /// The transaction id of the snapshot's last commit; inside a write transaction its own.

@@ -18,7 +18,7 @@ struct LogPosition: Hashable, Sendable {
 ///
 /// Used by one thread at a time, the store's writer; only ``heads`` is shared.
 final class CommitBuilder {
-    private let incarnation: UInt64
+    let incarnation: UInt64
     private let epoch: UInt64
     private(set) var position: LogPosition
     let heads: SharedHeads

@@ -110,7 +110,7 @@ final class LogWriter: @unchecked Sendable {
             } catch {
                 switch policy.action(for: error) {
                 case .growAndRetry:
-                    do { try growMap() } catch {
+                    do { try tables.makeRoom(for: batch[..<count].reduce(0) { $0 + $1.bytes }) } catch {
                         return carryOut(policy.growthFailed(error))
                     }
                 case .halveAndRetry: count = max(1, count / 2)
@@ -160,12 +160,6 @@ final class LogWriter: @unchecked Sendable {
         hooks.withLock { $0.didCommit }?()
         lastWork = options.clock.uptime
         guards.committed(self, position: builder.position, uptime: lastWork)
-    }
-
-    private func growMap() throws(TablesError) {
-        try tables.checkReaders()
-        let info = try tables.info
-        try tables.grow(to: info.mapBytes * 2)
     }
 
     private func carryOut(_ action: FailurePolicy.Action) {

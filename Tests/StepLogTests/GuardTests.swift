@@ -1,0 +1,264 @@
+import Foundation
+import LMDB
+import StepEvents
+import StepLog
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Guards against rollback, second engines and strangers")
+struct GuardTests {
+    // MARK: The fence
+
+    @Test("A transaction without a commit record is noticed at the next start", arguments: StoreForm.allCases)
+    func fence(form: StoreForm) throws {
+        let test = try TestStore(form)
+        var script = RunScript()
+        try test.commit(try script.start().command)
+        test.store.close()
+        switch form {
+        case .memory:
+            let tables = try #require(test.memory).crashClone()
+            let transaction = try tables.beginWrite()
+            try transaction.put(.meta, Array("stranger".utf8), [1])
+            try transaction.commit()
+            #expect(try openError(tables, test.options)?.code == .tornCommit)
+            var options = test.options
+            options.acceptRollback = true
+            let accepted = try EventStore.inMemory(tables, options: options)
+            #expect(try accepted.verify().isSound)
+            accepted.close()
+        case .lmdb:
+            let environment = try Environment.open(directory: test.directory)
+            try environment.write { try $0.put(try $0.table("meta"), key: Array("stranger".utf8), value: [1]) }
+            environment.close()
+            #expect(openError(test.directory, test.options)?.code == .tornCommit)
+            var options = test.options
+            options.acceptRollback = true
+            let accepted = try EventStore.openLMDB(directory: test.directory, options: options)
+            #expect(try accepted.verify().isSound)
+            accepted.close()
+            // Accepted once, not for ever needed.
+            try EventStore.openLMDB(directory: test.directory, options: test.options).close()
+        }
+    }
+
+    // MARK: The witness
+
+    @Test("An old copy put back is noticed, and says how much is lost")
+    func oldCopy() throws {
+        let test = try TestStore(.lmdb)
+        var script = RunScript()
+        try test.commit(try script.start().command)
+        test.store.close()
+        let data = URL(fileURLWithPath: "\(test.directory)/data.mdb")
+        let old = try Data(contentsOf: data)
+        try test.reopen(changingFiles: { _ in })
+        for _ in 0..<5 { try test.commit(try script.start().command) }
+        test.store.close()
+        try old.write(to: data)
+        let error = openError(test.directory, test.options)
+        // Closed after LSN 4; then an opening and five commits of two records.
+        #expect(error?.code == .rolledBack(lost: 11))
+        var options = test.options
+        options.acceptRollback = true
+        let accepted = try EventStore.openLMDB(directory: test.directory, options: options)
+        #expect(try accepted.history(of: RunNumber(1)).count == 1)
+        #expect(try accepted.verify().isSound)
+        accepted.close()
+    }
+
+    @Test(
+        "The witness is at most a second behind, also when nothing is written any more", arguments: StoreForm.allCases)
+    func lag(form: StoreForm) throws {
+        let test = try TestStore(form, writer: .manual)
+        var script = RunScript()
+        let fresh = try test.witness()
+        try test.commit(try script.start().command)
+        #expect(try test.witness() == fresh, "not more than one write a second")
+        test.clock.advance(by: .seconds(1))
+        test.store.commitPending()
+        #expect(try test.witness() != fresh)
+        test.store.close()
+    }
+
+    @Test("One torn slot of the witness is no harm, a missing witness is refused")
+    func tornWitness() throws {
+        let test = try TestStore(.lmdb)
+        var script = RunScript()
+        try test.commit(try script.start().command)
+        test.store.close()
+        let file = URL(fileURLWithPath: "\(test.directory)/witness")
+        let whole = try Data(contentsOf: file)
+        for slot in [0, 512] {
+            var torn = whole
+            torn[slot + 100] ^= 0xFF
+            torn[slot + 30] ^= 0xFF
+            try torn.write(to: file)
+            try EventStore.openLMDB(directory: test.directory, options: test.options).close()
+            try whole.write(to: file)
+            // The log has grown past what this older witness saw, which is no rollback.
+            try EventStore.openLMDB(directory: test.directory, options: test.options).close()
+        }
+        try FileManager.default.removeItem(at: file)
+        #expect(openError(test.directory, test.options)?.code == .rolledBack(lost: nil))
+    }
+
+    @Test("A database that is gone is not silently begun anew")
+    func missingDatabase() throws {
+        let test = try TestStore(.lmdb)
+        test.store.close()
+        for name in ["data.mdb", "lock.mdb"] {
+            try FileManager.default.removeItem(atPath: "\(test.directory)/\(name)")
+        }
+        #expect(openError(test.directory, test.options)?.code == .rolledBack(lost: 2))
+    }
+
+    // MARK: One engine
+
+    @Test("A second engine is told who has the store")
+    func secondEngine() throws {
+        let test = try TestStore(.lmdb)
+        let error = openError(test.directory, test.options)
+        #expect(error?.code == .inUse(pid: ProcessInfo.processInfo.processIdentifier))
+        #expect(error?.path == test.directory)
+        test.store.note(socket: "/run/stepkit.sock")
+        let holder = EngineHolder.of(directory: test.directory)
+        #expect(holder?.socket == "/run/stepkit.sock")
+        #expect(holder?.pid == ProcessInfo.processInfo.processIdentifier)
+        test.store.close()
+        try EventStore.openLMDB(directory: test.directory, options: test.options).close()
+    }
+
+    @Test("An engine that lost the store stops at its next commit")
+    func fenced() throws {
+        let test = try TestStore(.memory)
+        let memory = try #require(test.memory)
+        let acks = AckRecorder()
+        var script = RunScript()
+        let second = try EventStore.inMemory(memory, options: test.options)
+        try test.commit(try script.start(observer: acks).command)
+        #expect(acks.errors.map(\.code) == [.fenced])
+        #expect(test.store.submitError(Command(batch: EventBatch()))?.code == .fenced)
+        #expect(test.store.health.kind == "fenced")
+        #expect(try second.read { try $0.lastRun() } == RunNumber(0), "nothing of it was written")
+        second.close()
+    }
+
+    // MARK: Strangers
+
+    @Test("A database of another program is refused and left as it was")
+    func foreign() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.appending("other")
+        let environment = try Environment.create(directory: path) { transaction in
+            try transaction.put(try transaction.table("things"), key: [1], value: [2])
+        }
+        environment.close()
+        let before = try Data(contentsOf: URL(fileURLWithPath: "\(path)/data.mdb"))
+        #expect(openError(path, StoreOptions())?.code == .foreign)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: "\(path)/data.mdb")) == before)
+        #expect(!FileManager.default.fileExists(atPath: "\(path)/engine.lock"))
+        #expect(!FileManager.default.fileExists(atPath: "\(path)/witness"))
+    }
+
+    @Test("A newer format and unknown features are refused", arguments: StoreForm.allCases, [8, 10])
+    func newer(form: StoreForm, offset: Int) throws {
+        let test = try TestStore(form)
+        test.store.close()
+        // Offset 8 is the version, 10 the feature bits.
+        let change: ([UInt8]) -> [UInt8] = { row in
+            var row = row
+            row[offset] |= 2
+            return row
+        }
+        switch form {
+        case .memory:
+            let tables = try #require(test.memory).crashClone()
+            let transaction = try tables.beginWrite()
+            let row = try #require(try transaction.get(.meta, Array("format".utf8)))
+            try transaction.put(.meta, Array("format".utf8), change(row))
+            try transaction.commit()
+            #expect(try openError(tables, test.options)?.code == .newerFormat)
+        case .lmdb:
+            let environment = try Environment.open(directory: test.directory)
+            try environment.write { transaction in
+                let meta = try transaction.table("meta")
+                let row = try #require(try transaction.get(meta, key: Array("format".utf8)))
+                try transaction.put(meta, key: Array("format".utf8), value: change(row))
+            }
+            environment.close()
+            #expect(openError(test.directory, test.options)?.code == .newerFormat)
+        }
+    }
+
+    @Test("A network file system is refused before anything is made there")
+    func networkFileSystem() throws {
+        let directory = try TemporaryDirectory()
+        var options = StoreOptions()
+        options.tables.fileSystemType = { _ in FileSystemType(name: "nfs", suitability: .refused) }
+        #expect(openError(directory.path, options)?.code == .unusable)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+    }
+
+    @Test("A truncated database is damaged, not a signal")
+    func truncated() throws {
+        let test = try TestStore(.lmdb)
+        var workload = RandomWorkload(seed: 3)
+        for _ in 0..<100 { try test.commit(try workload.next()) }
+        test.store.close()
+        let file = URL(fileURLWithPath: "\(test.directory)/data.mdb")
+        let whole = try Data(contentsOf: file)
+        for pages in [0, 1, 2, 3, 5] {
+            try whole.prefix(pages * 4096).write(to: file)
+            let code = openError(test.directory, test.options)?.code
+            #expect(code == .damaged || code == .foreign, "cut to \(pages) pages")
+        }
+    }
+
+    // MARK: Readers
+
+    @Test("Another process reads a live store: everything committed, nothing else")
+    func reader() throws {
+        let test = try TestStore(.lmdb)
+        #expect(throws: StoreError.self) { try EventStore.openReadOnly(directory: "\(test.directory)-none") }
+        var workload = RandomWorkload(seed: 99)
+        for _ in 0..<100 { try test.commit(try workload.next()) }
+        test.store.close()
+        // In one process an environment is opened once, so the writer steps aside.
+        let reader = try EventStore.openReadOnly(directory: test.directory)
+        try expectHolds(reader, workload.script)
+        #expect(try reader.verify().isSound)
+        #expect(reader.submitError(Command(batch: EventBatch()))?.code == .readOnly)
+        reader.close()
+    }
+}
+
+/// The error that opening gives, if it gives one.
+func openError(_ directory: String, _ options: StoreOptions) -> StoreError? {
+    do {
+        try EventStore.openLMDB(directory: directory, options: options).close()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+func openError(_ tables: MemoryTables, _ options: StoreOptions) throws -> StoreError? {
+    do {
+        try EventStore.inMemory(tables, options: options).close()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+extension TestStore {
+    /// The bytes of the witness.
+    func witness() throws -> [UInt8] {
+        switch form {
+        case .memory: try #require(memory).read()
+        case .lmdb: Array(try Data(contentsOf: URL(fileURLWithPath: "\(directory)/witness")))
+        }
+    }
+}
