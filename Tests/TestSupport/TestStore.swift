@@ -130,6 +130,6 @@ package func withStore(
     defer { test.store.close() }
     try body(test)
     // A store that has stopped can still be read.
-    let verification = try test.store.verify()
-    guard verification.isSound else { throw UnsoundStore(verification: verification) }
+    try test.store.requireSound()
+}
 }

@@ -116,7 +116,7 @@ package final class TestEngine {
         try await offPool {
             try store.reopen()
             defer { store.store.close() }
-            try store.store.verify()
+            try store.store.requireSound()
         }
         if let failure { throw failure }
     }

@@ -1,0 +1,9 @@
+import StepLog
+
+extension EventStore {
+    /// Checks everything that the store holds: checksums, chains, histories, and every derived row against the log.
+    func requireSound() throws {
+        let verification = try verify()
+        guard verification.isSound else { throw UnsoundStore(verification: verification) }
+    }
+}
