@@ -132,4 +132,3 @@ package func withStore(
     // A store that has stopped can still be read.
     try test.store.requireSound()
 }
-}
