@@ -75,7 +75,10 @@ let package = Package(
         .testTarget(name: "CrashTests", dependencies: ["StepKit", "StepEngine", "StepLog", "TestSupport"]),
         .testTarget(name: "HouseRulesTests"),
         .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),
-        .testTarget(name: "CLITests", dependencies: ["StepKit", "TestSupport"]),
+        .testTarget(name: "StepAuditTests", dependencies: ["StepAudit", "StepEvents", "StepLog", "TestSupport"]),
+        .testTarget(
+            name: "CLITests", dependencies: ["StepKitCLI", "StepKit", "StepEvents", "StepLog", "TestSupport"],
+            exclude: ["Golden"]),
     ]
 )
 

@@ -26,7 +26,7 @@ extension LayerRule {
         Layer(
             "StepKit", ours: ["StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", "StepAudit"],
             others: ["Foundation", "FoundationEssentials", "Logging", "ServiceLifecycle"]),
-        Layer("StepKitCLI", ours: ["StepKit"], others: ["Foundation", "Glibc", "ArgumentParser"]),
+        Layer("StepKitCLI", ours: ["StepKit"], others: ["Foundation", "Glibc", "Synchronization", "ArgumentParser"]),
         Layer(
             "OrderPipeline", ours: ["StepKit"],
             others: ["Foundation", "Glibc", "Dispatch", "Synchronization", "Logging", "ServiceLifecycle"]),

@@ -1,0 +1,20 @@
+import Glibc
+
+/// Turns the signals of a database whose pages make no sense into an exit status.
+///
+/// The database is mapped into memory and its pages carry no checksums: a damaged one can lead outside the map. By
+/// then nothing in this process can be trusted, so it ends, but says why.
+enum PageFaults {
+    static func report() {
+        for number in [SIGSEGV, SIGBUS, SIGABRT] {
+            signal(number) { _ in
+                // Only what is safe in a signal handler.
+                PageFaults.message.withUTF8Buffer { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+                _exit(EndStatus.store.rawValue)
+            }
+        }
+    }
+
+    static let message: StaticString =
+        "stepkit: the store's pages can't be read: it is damaged. Run `stepkit verify`, then restore a backup.\n"
+}
