@@ -12,7 +12,9 @@ package struct Locked<Value>: ~Copyable, Sendable {
     @inlinable
     package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
-    @inlinable
+    // Always inlined: the hot paths of every module above pass through here, and unspecialized it costs more than
+    // what it guards.
+    @inlinable @inline(__always)
     package borrowing func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {

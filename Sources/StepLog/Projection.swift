@@ -5,6 +5,16 @@ package import StepEvents
 /// A row of `runs` is rewritten only when status, failure, attempt or cancellation change, and the other tables only
 /// when a wait begins or ends: a step that succeeds touches `log` alone.
 package enum Projection {
+    /// Whether anything but the run's row can follow from an event. Not from a first attempt's start, nor from a
+    /// success: those are nearly all events there are, so callers ask before they make a copy of the run's state.
+    package static func concerns(_ event: Event) -> Bool {
+        switch event.body {
+        case .stepSucceeded: false
+        case .stepStarted(let started): started.attempt > 1
+        default: true
+        }
+    }
+
     /// The changes that follow from an event of a run, given what `apply` returned for it (`nil` for the run's first
     /// event) and the state after it.
     package static func changes(

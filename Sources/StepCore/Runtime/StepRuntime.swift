@@ -164,9 +164,9 @@ package struct InvokeStep: Sendable {
 /// What the step method does next.
 package enum StepDirective: Sendable {
     /// Run the body; the start is durable.
-    case execute(AttemptFacts)
+    indirect case execute(AttemptFacts)
     /// Find out what an interrupted attempt did.
-    case inspect(AttemptFacts)
+    indirect case inspect(AttemptFacts)
     /// Return this; `nil` says that a wait timed out.
     case deliver(Payload?)
     case fail(any Error)

@@ -23,10 +23,7 @@ struct AttemptRunner: Sendable {
     private func outcome(
         _ facts: AttemptFacts, _ call: StepCall, inspecting: Bool, _ runtime: any StepRuntime
     ) async -> AttemptOutcome {
-        var logger = runtime.logger
-        logger[metadataKey: "step"] = "\(facts.key)"
-        logger[metadataKey: "attempt"] = "\(facts.attempt)"
-        let context = StepContext(facts: facts, run: runtime.run, logger: logger)
+        let context = StepContext(facts: facts, runtime: runtime)
         let outcome: AttemptOutcome
         do {
             outcome = try await StepContext.$current.withValue(context) {
@@ -36,7 +33,7 @@ struct AttemptRunner: Sendable {
         } catch {
             outcome = failed(error, call)
         }
-        if let nested = context.violation.recorded {
+        if let nested = context.recordedViolation {
             return .failed(Failure(capturing: nested, site: call.site), retry: .never)
         }
         if case .succeeded(let payload) = outcome, payload.bytes.count > runtime.payloadLimit {

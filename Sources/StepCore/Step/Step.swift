@@ -87,7 +87,7 @@ public struct Step: Sendable {
     func refuseInsideBody(_ id: String) throws {
         guard let body = StepContext.current, body.runID == runtime.run.id else { return }
         let error = NestedStepError(step: id, inside: body.stepID)
-        body.violation.record(error)
+        body.recordViolation(error)
         throw error
     }
 }

@@ -91,7 +91,7 @@ final class Resident: InstanceHost, CommitObserver {
     func takeKept(forOffer id: UInt64) -> KeptSignal? { keptOffers.withLock { $0.removeValue(forKey: id) } }
 
     private func noteWaiting(_ instance: WorkflowInstance) {
-        let waits = instance.onlyWaits
+        let waits = instance.status == .waiting && instance.onlyWaits
         let changed = waitingSince.withLock { since in
             guard (since != nil) != waits else { return false }
             since = waits ? instance.state.lastTime : nil
@@ -152,7 +152,9 @@ private struct Flush {
         case .append(let event, let transition, let row):
             batch.append(event)
             last = event.sequence
-            Projection.changes(transition, after: row ?? instance.state, event: event, into: &changes)
+            if row != nil || Projection.concerns(event) {
+                Projection.changes(transition, after: row ?? instance.state, event: event, into: &changes)
+            }
         case .startChild(let number, let started): startChild(number, started)
         case .setTimer(let timer): engine.setTimer(resident.number, timer)
         case .clearTimers(let step): engine.timers.clear(resident.number, step)

@@ -127,6 +127,9 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// The state of the run as accepted so far; only from ``InstanceHost/perform(_:of:)``.
     package var state: RunState { machine.state }
 
+    /// Its status; only from ``InstanceHost/perform(_:of:)``.
+    package var status: RunStatus { machine.state.status }
+
     /// Whether any attempt's body runs; only from ``InstanceHost/perform(_:of:)``.
     package var hasRunningBodies: Bool { machine.hasRunningBodies }
 

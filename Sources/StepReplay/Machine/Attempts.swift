@@ -21,8 +21,7 @@ extension RunMachine {
         case .interrupted: decideAfterInterruption(number, attempt, at: time)
         case .failed(let retryAt):
             if retryAt <= time { return startNextAttempt(number, at: time) }
-            actions.append(
-                .setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: time.duration(to: retryAt))))
+            setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: time.duration(to: retryAt)))
         }
     }
 
@@ -64,11 +63,10 @@ extension RunMachine {
         guard !isQuiescing, let step = steps[number] else { return }
         if let busy = step.busyAttempt {
             steps[number]?.waitsForBody = true
-            actions.append(
-                .setTimer(
-                    MachineTimer(
-                        step: number, purpose: .abandon(busy), due: time.advanced(by: settings.abandonAfter),
-                        wait: settings.abandonAfter)))
+            setTimer(
+                MachineTimer(
+                    step: number, purpose: .abandon(busy), due: time.advanced(by: settings.abandonAfter),
+                    wait: settings.abandonAfter))
             return
         }
         let started = StepStarted(step: .again(number), attempt: step.attempt + 1)
@@ -93,11 +91,10 @@ extension RunMachine {
             guard let step = steps[number], let call = step.call, case .run(let run) = call.operation else { continue }
             steps[number]?.busyAttempt = step.attempt
             if let timeout = run.timeout {
-                actions.append(
-                    .setTimer(
-                        MachineTimer(
-                            step: number, purpose: .attemptTimeout(step.attempt), due: time.advanced(by: timeout),
-                            wait: timeout)))
+                setTimer(
+                    MachineTimer(
+                        step: number, purpose: .attemptTimeout(step.attempt), due: time.advanced(by: timeout),
+                        wait: timeout))
             }
             let facts = AttemptFacts(key: step.key, attempt: step.attempt, lastFailure: step.lastFailure)
             answer(call, inspects ? .inspect(facts) : .execute(facts))
@@ -121,12 +118,12 @@ extension RunMachine {
             actions.append(.report(.lateResult(step.key, attempt: attempt)))
             if step.waitsForBody, wasAwaited {
                 steps[number]?.waitsForBody = false
-                actions.append(.clearTimers(number))
+                clearTimers(number)
                 startNextAttempt(number, at: time)
             }
             return
         }
-        actions.append(.clearTimers(number))
+        clearTimers(number)
         switch outcome {
         case .succeeded(let result):
             conclude(
@@ -168,7 +165,7 @@ extension RunMachine {
             steps[number]?.hasTurn = false
             actions.append(.endTurn(number))
         }
-        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: wait)))
+        setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: wait))
     }
 
     /// A timer that the machine had set fired.

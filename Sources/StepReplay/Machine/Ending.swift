@@ -90,7 +90,7 @@ extension RunMachine {
     /// Bodies of steps that tasks outside the function's structure left behind end with it.
     private mutating func abandonOpenSteps() {
         for step in steps.values {
-            actions.append(.clearTimers(step.number))
+            clearTimers(step.number)
             if step.hasTurn { actions.append(.endTurn(step.number)) }
             if let signal = step.signal, step.outcome == nil {
                 actions.append(.stopAwaitingSignal(step.number, signal: signal.name, since: signal.since))
@@ -130,7 +130,7 @@ extension RunMachine {
         guard phase == .running else { return }
         let open = steps.values.filter { $0.call != nil }.sorted { $0.number < $1.number }
         for step in open {
-            actions.append(.clearTimers(step.number))
+            clearTimers(step.number)
             if step.hasTurn { actions.append(.endTurn(step.number)) }
             guard let call = step.call else { continue }
             if let attempt = step.busyAttempt { actions.append(.cancelAttempt(call, attempt: attempt)) }

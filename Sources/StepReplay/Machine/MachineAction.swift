@@ -5,7 +5,7 @@ package import StepEvents
 package enum MachineAction: Sendable {
     /// An event was accepted. It belongs to the log before anything that rests on it may leave the engine.
     /// Where the run's row follows from it, the state after it is given too; the machine may have moved on since.
-    case append(Event, Transition, row: RunState?)
+    indirect case append(Event, Transition, row: RunState?)
     /// Answer a step call.
     case answer(StepCall, StepDirective)
     /// Begin the workflow function's cancellation.
@@ -18,15 +18,15 @@ package enum MachineAction: Sendable {
     case awaitSignal(StepNumber, signal: String, since: Timestamp)
     case stopAwaitingSignal(StepNumber, signal: String, since: Timestamp)
     /// An offered signal was taken, rejected, or found nobody; answer its sender once the events so far are durable.
-    case answerOffer(SignalOffer, SignalVerdict)
+    indirect case answerOffer(SignalOffer, SignalVerdict)
     /// Whether a request to cancel the run was news; answer it once the events so far are durable.
     case answerCancel(UInt64, isNews: Bool)
     /// The function is leaving memory but the run goes on: keep this for its next instance.
-    case bounce(InstanceInput)
+    indirect case bounce(InstanceInput)
     /// Deliver a signal that this run sends, once its event is durable.
-    case deliverSignal(StepNumber, SignalSent, idempotencyKey: String)
+    indirect case deliverSignal(StepNumber, SignalSent, idempotencyKey: String)
     /// A child is to be started in the same commit.
-    case startChild(RunNumber, RunStarted)
+    indirect case startChild(RunNumber, RunStarted)
     /// The child's outcome is wanted: a run that is replayed asks again.
     case awaitChild(StepNumber, RunNumber)
     case cancelChild(RunNumber, reason: String)
@@ -34,9 +34,9 @@ package enum MachineAction: Sendable {
     case awaitTurn(StepNumber)
     case endTurn(StepNumber)
     /// Something to be logged.
-    case report(MachineReport)
+    indirect case report(MachineReport)
     /// The function will not continue in this instance.
-    case ended(MachineEnd)
+    indirect case ended(MachineEnd)
 }
 
 /// When the host should call ``RunMachine/timerFired(_:at:)``.

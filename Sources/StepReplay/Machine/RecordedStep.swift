@@ -11,7 +11,7 @@ struct RecordedStep {
         case invoke = "step.invoke"
     }
 
-    enum Outcome {
+    indirect enum Outcome {
         case value(Payload)
         case timedOut
         case failed(Failure)
@@ -35,10 +35,6 @@ struct RecordedStep {
     var failures = 0
     /// Attempts that a crash cut off.
     var interruptions = 0
-    var lastFailure: Failure?
-    var signal: (name: String, since: Timestamp)?
-    var sent: SignalSent?
-    var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)?
     /// The call that asked for it in this instance.
     var call: StepCall?
     /// The attempt whose body runs in this process.
@@ -46,6 +42,42 @@ struct RecordedStep {
     /// The next attempt is due but the body of the one before still runs.
     var waitsForBody = false
     var hasTurn = false
+    /// Whether the host may have timers of it.
+    var hasTimers = false
+    private var rare = RecordedStep.ordinary
+
+    /// What few steps have. Apart, since steps are looked up, and so copied, several times in each one's life.
+    private struct Rare: Sendable {
+        var lastFailure: Failure?
+        var signal: (name: String, since: Timestamp)?
+        var sent: SignalSent?
+        var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)?
+    }
+
+    private static let ordinary = Boxed(Rare())
+
+    var lastFailure: Failure? {
+        get { rare.value.lastFailure }
+        set { changeRare { $0.lastFailure = newValue } }
+    }
+    var signal: (name: String, since: Timestamp)? {
+        get { rare.value.signal }
+        set { changeRare { $0.signal = newValue } }
+    }
+    var sent: SignalSent? {
+        get { rare.value.sent }
+        set { changeRare { $0.sent = newValue } }
+    }
+    var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)? {
+        get { rare.value.child }
+        set { changeRare { $0.child = newValue } }
+    }
+
+    private mutating func changeRare(_ change: (inout Rare) -> Void) {
+        var value = rare.value
+        change(&value)
+        rare = Boxed(value)
+    }
 
     init(number: StepNumber, key: StepKey, kind: Kind, after: UInt32?) {
         self.number = number
@@ -53,6 +85,12 @@ struct RecordedStep {
         self.kind = kind
         self.after = after
     }
+}
+
+/// A value on the heap, never changed: copying it is one reference.
+private final class Boxed<Value: Sendable>: Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
 }
 
 /// Something to be handed to the workflow, in the order of the history.

@@ -135,12 +135,23 @@ package struct RunMachine {
         steps[number]?.outcome = outcome
         steps[number]?.outcomeSequence = sequence
         steps[number]?.outcomeTime = state.lastTime
-        actions.append(.clearTimers(number))
+        clearTimers(number)
         if steps[number]?.hasTurn == true {
             steps[number]?.hasTurn = false
             actions.append(.endTurn(number))
         }
         if steps[number]?.call != nil { makeReady(number) }
+    }
+
+    mutating func setTimer(_ timer: MachineTimer) {
+        steps[timer.step]?.hasTimers = true
+        actions.append(.setTimer(timer))
+    }
+
+    mutating func clearTimers(_ number: StepNumber) {
+        guard steps[number]?.hasTimers == true else { return }
+        steps[number]?.hasTimers = false
+        actions.append(.clearTimers(number))
     }
 
     mutating func makeReady(_ number: StepNumber) {

@@ -17,13 +17,13 @@ extension RunMachine {
         let slept = Slept(key: unstarted.key, until: until)
         guard let number = introduce(unstarted, .sleep, .slept(slept), at: begin) else { return }
         if until <= begin { return wake(number, until: until, at: begin) }
-        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: wait)))
+        setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: wait))
     }
 
     mutating func carryOnSleep(_ number: StepNumber, at time: Timestamp) {
         guard case .sleep(let until) = state.open[number]?.activity else { return }
         if until <= time { return wake(number, until: until, at: time) }
-        actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: nil)))
+        setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: nil))
     }
 
     /// The clock that a sleep counts on may be ahead of the wall clock; the record never says that it woke early.
@@ -40,9 +40,7 @@ extension RunMachine {
         guard let number = introduce(unstarted, .wait, .waitStarted(started), at: begin) else { return }
         steps[number]?.signal = (wait.signal, begin)
         if let timeoutAt {
-            actions.append(
-                .setTimer(
-                    MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: begin.duration(to: timeoutAt))))
+            setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: begin.duration(to: timeoutAt)))
         }
         actions.append(.awaitSignal(number, signal: wait.signal, since: begin))
     }
@@ -56,7 +54,7 @@ extension RunMachine {
                 return conclude(
                     number, .timedOut, as: .waitTimedOut(WaitTimedOut(step: number)), at: max(time, timeoutAt))
             }
-            actions.append(.setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: nil)))
+            setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: nil))
         }
         actions.append(.awaitSignal(number, signal: signal, since: since))
         for offer in offers.removeValue(forKey: number) ?? [] { self.offer(offer, at: time) }
@@ -146,8 +144,7 @@ extension RunMachine {
 
     private mutating func setChildTimer(_ number: StepNumber, _ timeoutAt: Timestamp?, from time: Timestamp) {
         guard let timeoutAt else { return }
-        actions.append(
-            .setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: time.duration(to: timeoutAt))))
+        setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: time.duration(to: timeoutAt)))
     }
 
     /// A child of this run ended.
