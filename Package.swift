@@ -39,13 +39,14 @@ let package = Package(
 
         // The layers, from the bottom up.
         .target(name: "LMDB", dependencies: ["CLMDB"]),
+        .target(name: "StepLocks"),
         .target(name: "StepEvents"),
-        .target(name: "StepLog", dependencies: ["StepEvents", "LMDB", "CNettle", log, metrics, deque]),
-        .target(name: "StepCore", dependencies: ["StepEvents", log, lifecycle]),
-        .target(name: "StepReplay", dependencies: ["StepEvents", "StepCore", log, deque, heap]),
+        .target(name: "StepLog", dependencies: ["StepEvents", "StepLocks", "LMDB", "CNettle", log, metrics, deque]),
+        .target(name: "StepCore", dependencies: ["StepEvents", "StepLocks", log, lifecycle]),
+        .target(name: "StepReplay", dependencies: ["StepEvents", "StepLocks", "StepCore", log, deque, heap]),
         .target(
             name: "StepEngine",
-            dependencies: ["StepEvents", "StepLog", "StepCore", "StepReplay", log, metrics, deque, heap]),
+            dependencies: ["StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay", log, metrics, deque, heap]),
         .target(name: "StepAudit", dependencies: ["StepEvents", "StepLog"]),
         .target(
             name: "StepKit",
@@ -61,7 +62,7 @@ let package = Package(
         // Tests. TestSupport holds what several of them share: temporary stores, the virtual clock, builders.
         .target(
             name: "TestSupport",
-            dependencies: ["LMDB", "StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", log],
+            dependencies: ["LMDB", "StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay", "StepEngine", log],
             path: "Tests/TestSupport"),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
         .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),

@@ -2,6 +2,7 @@ import DequeModule
 import Logging
 package import StepCore
 import StepEvents
+import StepLocks
 package import StepLog
 import StepReplay
 import Synchronization

@@ -1,5 +1,6 @@
 import Glibc
 package import StepEvents
+import StepLocks
 import StepLog
 
 /// The machine's clocks, with one thread that sleeps until the next alarm. The only file of this module that reads

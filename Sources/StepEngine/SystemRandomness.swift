@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// The system's random numbers. The only file of this module that reads them.
 package final class SystemRandomness: EngineRandomness {

@@ -2,20 +2,21 @@ extension LayerRule {
     /// What each target below Sources and Examples may import, from the bottom up. Imports point downwards only.
     static let table: [Layer] = [
         Layer("LMDB", ours: ["CLMDB"], others: ["Glibc", "Synchronization"]),
-        // The vocabulary, and the lock that all above share: no input or output, no clock, no Foundation.
-        Layer("StepEvents", ours: [], others: ["Synchronization"]),
+        Layer("StepLocks", ours: [], others: ["Synchronization"]),
+        // The vocabulary: no input or output, no clock, no Foundation.
+        Layer("StepEvents", ours: [], others: []),
         Layer(
-            "StepLog", ours: ["StepEvents", "LMDB", "CNettle"],
+            "StepLog", ours: ["StepEvents", "StepLocks", "LMDB", "CNettle"],
             others: ["Glibc", "Synchronization", "Logging", "Metrics", "DequeModule"]),
         Layer(
-            "StepCore", ours: ["StepEvents"],
+            "StepCore", ours: ["StepEvents", "StepLocks"],
             others: ["Foundation", "FoundationEssentials", "Synchronization", "Logging", "ServiceLifecycle"]),
         // History and user code in, decisions out. Foundation only for the UUID and JSON that users see.
         Layer(
-            "StepReplay", ours: ["StepEvents", "StepCore"],
+            "StepReplay", ours: ["StepEvents", "StepLocks", "StepCore"],
             others: ["Foundation", "FoundationEssentials", "Synchronization", "Logging", "DequeModule", "HeapModule"]),
         Layer(
-            "StepEngine", ours: ["StepEvents", "StepLog", "StepCore", "StepReplay"],
+            "StepEngine", ours: ["StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay"],
             others: [
                 "Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization", "Logging", "Metrics",
                 "DequeModule", "HeapModule", "ServiceLifecycle",

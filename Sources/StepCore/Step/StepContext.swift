@@ -1,5 +1,6 @@
 public import Logging
 public import StepEvents
+import StepLocks
 
 /// What a step's body can know of the attempt that it is.
 ///

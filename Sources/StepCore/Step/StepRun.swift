@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// What to do about an attempt that the process's death cut off: nobody knows how far its body had come.
 public enum InterruptionPolicy<Output: Sendable>: Sendable {

@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// Callers that wait until something is durable, by token.
 final class PendingAnswers: Sendable {

@@ -1,5 +1,6 @@
 import StepCore
 import StepEvents
+import StepLocks
 import StepLog
 import StepReplay
 

@@ -1,5 +1,6 @@
 import StepCore
 import StepEvents
+import StepLocks
 
 /// Tasks that wait for runs to end.
 final class ResultWaiters: Sendable {

@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 import StepReplay
 
 /// The engine's timers: a queue, the clock's one alarm, and who is told.

@@ -1,5 +1,6 @@
 import DequeModule
 import StepEvents
+import StepLocks
 import StepLog
 import StepReplay
 

@@ -1,5 +1,6 @@
 import Glibc
 import StepEvents
+import StepLocks
 
 /// Lets one engine own a store. A lock of the kernel, so it ends with the process; on a file of its own, never on
 /// LMDB's. The file says who holds it, and where that engine listens.

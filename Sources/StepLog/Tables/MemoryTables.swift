@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// Tables in memory, with snapshots, for tests and for stores that need not outlive the process.
 ///

@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// The end of the log.
 struct LogPosition: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// The one writer of a store: takes what is queued, commits it in one transaction, tells the observers.
 ///

@@ -2,6 +2,7 @@ import DequeModule
 package import Logging
 package import StepCore
 package import StepEvents
+import StepLocks
 
 /// One execution of a workflow function in memory: the task, its serial executor, and the mailbox through which
 /// everything reaches its ``RunMachine``.

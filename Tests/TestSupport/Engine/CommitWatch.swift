@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// Lets tests wait for the next commit of a store.
 final class CommitWatch: Sendable {

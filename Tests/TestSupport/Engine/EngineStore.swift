@@ -1,6 +1,7 @@
 import Glibc
 import LMDB
 import StepEvents
+import StepLocks
 import StepLog
 
 /// A store that an engine runs on, whose process a test may kill.

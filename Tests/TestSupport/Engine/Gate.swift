@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// Holds tasks back until a test lets them go.
 package final class Gate: Sendable {

@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 
 /// What bodies and workflow functions did, in order, for tests that must know how often.
 package final class Journal: Sendable {

@@ -1,5 +1,6 @@
 package import Logging
 import StepEvents
+import StepLocks
 
 /// Keeps what is logged.
 package final class LogRecorder: Sendable {

@@ -1,5 +1,6 @@
 import StepEngine
 import StepEvents
+import StepLocks
 
 /// The engine's randomness from a seed, so that a test draws the same run ids and seeds each time.
 package final class SeededRandomness: EngineRandomness {

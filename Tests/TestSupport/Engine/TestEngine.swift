@@ -1,6 +1,7 @@
 package import StepCore
 import StepEngine
 package import StepEvents
+import StepLocks
 package import StepLog
 
 /// A client whose engine, store, clock and randomness belong to a test: it can be shut down, killed and started again.

@@ -1,5 +1,6 @@
 import StepEngine
 package import StepEvents
+import StepLocks
 
 /// Time that moves only when a test says so, for one engine.
 ///
