@@ -55,6 +55,13 @@ package struct MachineTimer: Hashable, Sendable {
     package var due: Timestamp
     /// How long from now on a clock that no one can set; `nil` leaves it to the wall clock.
     package var wait: Duration?
+
+    package init(step: StepNumber, purpose: Purpose, due: Timestamp, wait: Duration?) {
+        self.step = step
+        self.purpose = purpose
+        self.due = due
+        self.wait = wait
+    }
 }
 
 /// A signal on its way to a waiting run.

@@ -1,0 +1,152 @@
+import StepCore
+import StepEvents
+import StepReplay
+import Testing
+
+/// Attempts that a crash or a shutdown cut off.
+@Suite struct InterruptionTests {
+    private func history(interruptions: Int) -> HistoryBuilder {
+        var history = HistoryBuilder()
+        let step = history.started("a")
+        for attempt in 0..<interruptions {
+            history.interrupted(step)
+            history.startedAgain(step, attempt: UInt32(attempt + 2))
+        }
+        return history
+    }
+
+    @Test func anAttemptThatACrashCutOffIsCountedAndStartedAnew() throws {
+        var bench = try MachineBench(history(interruptions: 0))
+        _ = bench.run("a")
+        #expect(bench.settle() == ["2 stepInterrupted crash", "3 stepStarted#2", "execute a#2"])
+    }
+
+    @Test func anInterruptionThatIsRecordedIsNotCountedAgain() throws {
+        var history = HistoryBuilder()
+        history.interrupted(history.started("a"))
+        var bench = try MachineBench(history)
+        _ = bench.run("a")
+        #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
+    }
+
+    @Test func aStepThatMustNotRunTwiceFails() throws {
+        var bench = try MachineBench(history(interruptions: 0))
+        _ = bench.run("a", .fail)
+        #expect(
+            bench.settle() == [
+                "2 stepInterrupted crash", "3 stepFailed final", "clear 1",
+                "fail a StepError(the process ended 1 time while the step's body ran) after 1",
+            ])
+    }
+
+    @Test func interruptionsDoNotUseUpAttempts() throws {
+        var bench = try MachineBench(history(interruptions: 1))
+        let call = bench.run("a", retry: RetryPolicy(maxAttempts: 2, jitter: 0))
+        _ = bench.settle()
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        _ = bench.settle()
+        bench.fail(call, attempt: 3)
+        #expect(
+            bench.settle() == ["clear 1", "6 stepFailed retry", "end turn 1", "timer 1 due in 1.0s"])
+    }
+
+    // MARK: Turns
+
+    @Test func aStepThatWasInterruptedTwiceWaitsForItsTurn() throws {
+        var bench = try MachineBench(history(interruptions: 1))
+        let call = bench.run("a")
+        #expect(bench.settle() == ["4 stepInterrupted crash", "await turn 1"])
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        #expect(bench.settle() == ["5 stepStarted#3", "execute a#3"])
+        bench.succeed(call, attempt: 3, "1")
+        #expect(bench.settle() == ["clear 1", "6 stepSucceeded", "clear 1", "end turn 1", "deliver a 1"])
+    }
+
+    @Test func aTurnForAStepThatWasCancelledMeanwhileIsGivenBack() throws {
+        var bench = try MachineBench(history(interruptions: 1))
+        let call = bench.run("a")
+        _ = bench.settle()
+        bench.machine.cancelCall(call, at: bench.time)
+        #expect(bench.settle() == ["5 stepCancelled", "clear 1", "fail a CancellationError"])
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        #expect(bench.decisions() == ["end turn 1"])
+    }
+
+    @Test func aStepThatKeepsKillingTheProcessFails() throws {
+        var bench = try MachineBench(history(interruptions: 2), maxInterruptions: 3)
+        _ = bench.run("a")
+        #expect(
+            bench.settle() == [
+                "6 stepInterrupted crash", "7 stepFailed final", "clear 1",
+                "fail a StepError(the process ended 3 times while the step's body ran) after 3",
+            ])
+    }
+
+    // MARK: Finding out
+
+    private func inspected() throws -> (MachineBench, StepCall) {
+        var bench = try MachineBench(history(interruptions: 0))
+        let call = bench.run("a", .ask)
+        #expect(bench.settle() == ["2 stepInterrupted crash", "inspect a#1"])
+        return (bench, call)
+    }
+
+    @Test func anInspectionMayFindTheStepCompleted() throws {
+        var (bench, call) = try inspected()
+        bench.succeed(call, "42")
+        #expect(bench.settle() == ["clear 1", "3 stepSucceeded", "clear 1", "deliver a 42"])
+    }
+
+    @Test func anInspectionMayHaveTheStepTriedAgain() throws {
+        var (bench, call) = try inspected()
+        bench.machine.attemptEnded(call, attempt: 1, outcome: .tryAgain, at: bench.time)
+        #expect(bench.settle() == ["clear 1", "3 stepStarted#2", "execute a#2"])
+    }
+
+    @Test func anInspectionMayGiveUp() throws {
+        var (bench, call) = try inspected()
+        bench.machine.attemptEnded(call, attempt: 1, outcome: .giveUp, at: bench.time)
+        #expect(
+            bench.settle() == [
+                "clear 1", "3 stepFailed final", "clear 1",
+                "fail a StepError(the process ended 1 time while the step's body ran) after 1",
+            ])
+    }
+
+    @Test func anInspectionThatThrowsIsFinal() throws {
+        var (bench, call) = try inspected()
+        bench.fail(call, message: "nobody knows")
+        #expect(
+            bench.settle() == ["clear 1", "3 stepFailed final", "clear 1", "fail a StepError(nobody knows) after 1"])
+    }
+
+    @Test func anInspectionThatACrashCutOffIsMadeAgain() throws {
+        var history = HistoryBuilder()
+        history.interrupted(history.started("a"))
+        var bench = try MachineBench(history)
+        _ = bench.run("a", .ask)
+        #expect(bench.settle() == ["inspect a#1"])
+    }
+
+    // MARK: Shutdown
+
+    @Test func aBodyCutByAShutdownIsRecordedAndNotCounted() throws {
+        var bench = try MachineBench()
+        _ = bench.run("a")
+        _ = bench.settle()
+        bench.machine.unwind(interrupting: true, at: bench.time)
+        #expect(
+            bench.decisions() == ["2 stepInterrupted shutdown", "clear 1", "cancel a#1", "fail a RunUnwinding"])
+        bench.machine.functionEnded(.threw(RunUnwinding()), at: bench.time)
+        #expect(bench.decisions() == ["ended unwound"])
+
+        var history = HistoryBuilder()
+        let step = history.started("a")
+        history.interrupted(step, .shutdown)
+        history.startedAgain(step, attempt: 2)
+        history.interrupted(step, .shutdown)
+        var next = try MachineBench(history, maxInterruptions: 1)
+        _ = next.run("a")
+        #expect(next.settle() == ["5 stepStarted#3", "execute a#3"])
+    }
+}

@@ -1,1 +1,0 @@
-// Placed before its contents so that the package resolves.
