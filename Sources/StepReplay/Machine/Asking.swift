@@ -113,7 +113,8 @@ extension RunMachine {
             return answer(call, .fail(CancellationError()))
         }
         // An outcome that was accepted first stands.
-        guard let step = step(of: call), step.outcome == nil else { return }
+        // A signal that the history says was sent can't be taken back.
+        guard let step = step(of: call), step.outcome == nil, step.kind != .send else { return }
         unstarted.removeAll { $0.call === call }
         undurable.removeAll { $0.step == step.number }
         let number = step.number
@@ -130,6 +131,7 @@ extension RunMachine {
                 actions.append(.cancelChild(child.run, reason: "its parent no longer waits for it"))
             }
             conclude(number, .cancelled, as: .waitCancelled(WaitCancelled(step: number)), at: time)
+            for offer in offers.removeValue(forKey: number) ?? [] { actions.append(.answerOffer(offer, .notWaiting)) }
         }
     }
 

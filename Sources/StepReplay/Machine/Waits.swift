@@ -66,8 +66,8 @@ extension RunMachine {
             actions.append(.answerOffer(offer, .notWaiting))
             return
         }
-        guard let call = step.call, case .waitForSignal(let wait) = call.operation else {
-            // The replayed code has not come to the wait yet, and only it knows the type.
+        guard let call = step.call, case .waitForSignal(let wait) = call.operation, offers[offer.step] == nil else {
+            // The replayed code has not come to the wait yet, and only it knows the type; or others came before.
             offers[offer.step, default: []].append(offer)
             return
         }
