@@ -62,6 +62,8 @@ package struct RunMachine {
     var offers: [StepNumber: [SignalOffer]] = [:]
     /// Steps of the history that the code has not asked for yet.
     var unasked = 0
+    /// Whether the code has had all that was recorded and has gone on to something new.
+    var hasCaughtUp = false
     /// How many calls wait for an answer.
     var waitingCalls = 0
 
@@ -88,6 +90,7 @@ package struct RunMachine {
         durableThrough = state.nextSequence - 1
         for event in history { recall(event) }
         unasked = numbers.count
+        hasCaughtUp = numbers.isEmpty
     }
 
     package var isUnwinding: Bool { phase == .unwinding }
@@ -99,7 +102,7 @@ package struct RunMachine {
     package mutating func quiesce() { isQuiescing = true }
 
     /// Whether the code is still catching up with what was recorded.
-    package var isReplaying: Bool { unasked > 0 }
+    package var isReplaying: Bool { !hasCaughtUp && (unasked > 0 || !ready.isEmpty) }
 
     /// What the machine decided since the last call.
     package mutating func takeActions() -> [MachineAction] {
@@ -178,6 +181,7 @@ package struct RunMachine {
             return true
         }
         guard !unstarted.isEmpty else { return false }
+        hasCaughtUp = true
         let calls = unstarted
         unstarted = []
         for call in calls where phase == .running { begin(call, at: time) }
