@@ -14,7 +14,7 @@ import Testing
         bench.machine.committed(through: 1, at: bench.time)
         #expect(bench.decisions() == ["execute a#1"])
         bench.succeed(call, "42")
-        #expect(bench.decisions() == ["clear 1", "2 stepSucceeded", "clear 1"])
+        #expect(bench.decisions() == ["2 stepSucceeded"])
         #expect(bench.handOver() == ["deliver a 42"])
     }
 
@@ -63,12 +63,12 @@ import Testing
         let call = bench.run("a")
         _ = bench.settle()
         bench.fail(call)
-        #expect(bench.decisions() == ["clear 1", "2 stepFailed retry", "timer 1 due in 1.0s"])
+        #expect(bench.decisions() == ["2 stepFailed retry", "timer 1 due in 1.0s"])
         #expect(bench.settle() == [])
         bench.fire(1, after: 1)
         #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
         bench.succeed(call, attempt: 2, "1")
-        #expect(bench.settle() == ["clear 1", "4 stepSucceeded", "clear 1", "deliver a 1"])
+        #expect(bench.settle() == ["4 stepSucceeded", "deliver a 1"])
     }
 
     @Test func aRetryThatIsNotYetDueWaitsForItsRecordedTime() throws {
@@ -112,7 +112,7 @@ import Testing
         #expect(bench.settle() == ["5 stepStarted#3", "execute a#3"])
         bench.fail(call, attempt: 3, message: "third")
         #expect(
-            bench.settle() == ["clear 1", "6 stepFailed final", "clear 1", "fail a StepError(third) after 3"])
+            bench.settle() == ["6 stepFailed final", "fail a StepError(third) after 3"])
     }
 
     @Test func anErrorThatCannotBeMendedIsFinal() throws {
@@ -120,7 +120,7 @@ import Testing
         let call = bench.run("a")
         _ = bench.settle()
         bench.fail(call, .never)
-        #expect(bench.settle() == ["clear 1", "2 stepFailed final", "clear 1", "fail a StepError(no) after 1"])
+        #expect(bench.settle() == ["2 stepFailed final", "fail a StepError(no) after 1"])
     }
 
     @Test func retryAfterReplacesTheDelayAndNotTheNumberOfAttempts() throws {
@@ -128,11 +128,11 @@ import Testing
         let call = bench.run("a", retry: RetryPolicy(maxAttempts: 2, jitter: 0))
         _ = bench.settle()
         bench.fail(call, .after(.seconds(90)))
-        #expect(bench.decisions() == ["clear 1", "2 stepFailed retry", "timer 1 due in 90.0s"])
+        #expect(bench.decisions() == ["2 stepFailed retry", "timer 1 due in 90.0s"])
         bench.fire(1, after: 90)
         _ = bench.settle()
         bench.fail(call, attempt: 2, .after(.seconds(90)))
-        #expect(bench.settle() == ["clear 1", "4 stepFailed final", "clear 1", "fail a StepError(no) after 2"])
+        #expect(bench.settle() == ["4 stepFailed final", "fail a StepError(no) after 2"])
     }
 
     @Test func jitterComesFromTheSeedOfTheRun() throws {
@@ -173,7 +173,7 @@ import Testing
         bench.succeed(call, "1")
         #expect(
             bench.settle()
-                == ["report late a#1", "clear 1", "3 stepStarted#2", "timer 1 timeout#2 in 5.0s", "execute a#2"])
+                == ["report late a#1", "3 stepStarted#2", "timer 1 timeout#2 in 5.0s", "execute a#2"])
     }
 
     @Test func theBodyOfATimedOutAttemptMayEndBeforeTheNextIsDue() throws {
@@ -195,7 +195,7 @@ import Testing
         bench.succeed(call, attempt: 1, "1")
         #expect(bench.settle() == ["report late a#1"])
         bench.succeed(call, attempt: 2, "2")
-        #expect(bench.settle() == ["clear 1", "4 stepSucceeded", "clear 1", "deliver a 2"])
+        #expect(bench.settle() == ["4 stepSucceeded", "deliver a 2"])
     }
 
     @Test func aTimeoutOfTheLastAttemptIsFinalAndItsLateResultIsDiscarded() throws {
@@ -205,8 +205,7 @@ import Testing
         bench.fire(1, .attemptTimeout(1), after: 5)
         #expect(
             bench.settle() == [
-                "cancel a#1", "2 stepFailed final", "clear 1",
-                "fail a StepError(the attempt did not end within 5.0 s) after 1",
+                "cancel a#1", "2 stepFailed final", "fail a StepError(the attempt did not end within 5.0 s) after 1",
             ])
         bench.succeed(call, "1")
         #expect(bench.settle() == ["report late a#1"])
@@ -220,5 +219,19 @@ import Testing
         _ = bench.settle()
         bench.fire(1, .attemptTimeout(1), after: 5)
         #expect(bench.settle() == [])
+    }
+
+    @Test func timersThatAreNoLongerNeededAreCleared() throws {
+        var bench = try MachineBench()
+        let call = bench.run("a", timeout: .seconds(5))
+        let wait = bench.wait("w", "paid", timeout: .seconds(5))
+        _ = bench.run("untimed")
+        _ = bench.settle()
+        bench.succeed(call, "1")
+        #expect(bench.clearedTimers() == [1])
+        bench.machine.cancelCall(wait, at: bench.time)
+        #expect(bench.clearedTimers() == [2])
+        bench.machine.functionEnded(.returned(.null), at: bench.time)
+        #expect(bench.clearedTimers() == [])
     }
 }

@@ -34,7 +34,7 @@ import Testing
         _ = bench.run("a", .fail)
         #expect(
             bench.settle() == [
-                "2 stepInterrupted crash", "3 stepFailed final", "clear 1",
+                "2 stepInterrupted crash", "3 stepFailed final",
                 "fail a StepError(the process ended 1 time while the step's body ran) after 1",
             ])
     }
@@ -47,7 +47,7 @@ import Testing
         _ = bench.settle()
         bench.fail(call, attempt: 3)
         #expect(
-            bench.settle() == ["clear 1", "6 stepFailed retry", "end turn 1", "timer 1 due in 1.0s"])
+            bench.settle() == ["6 stepFailed retry", "end turn 1", "timer 1 due in 1.0s"])
     }
 
     // MARK: Turns
@@ -59,7 +59,7 @@ import Testing
         bench.machine.turnGranted(StepNumber(1), at: bench.time)
         #expect(bench.settle() == ["5 stepStarted#3", "execute a#3"])
         bench.succeed(call, attempt: 3, "1")
-        #expect(bench.settle() == ["clear 1", "6 stepSucceeded", "clear 1", "end turn 1", "deliver a 1"])
+        #expect(bench.settle() == ["6 stepSucceeded", "end turn 1", "deliver a 1"])
     }
 
     @Test func aTurnForAStepThatWasCancelledMeanwhileIsGivenBack() throws {
@@ -67,7 +67,7 @@ import Testing
         let call = bench.run("a")
         _ = bench.settle()
         bench.machine.cancelCall(call, at: bench.time)
-        #expect(bench.settle() == ["5 stepCancelled", "clear 1", "fail a CancellationError"])
+        #expect(bench.settle() == ["5 stepCancelled", "fail a CancellationError"])
         bench.machine.turnGranted(StepNumber(1), at: bench.time)
         #expect(bench.decisions() == ["end turn 1"])
     }
@@ -77,7 +77,7 @@ import Testing
         _ = bench.run("a")
         #expect(
             bench.settle() == [
-                "6 stepInterrupted crash", "7 stepFailed final", "clear 1",
+                "6 stepInterrupted crash", "7 stepFailed final",
                 "fail a StepError(the process ended 3 times while the step's body ran) after 3",
             ])
     }
@@ -94,13 +94,13 @@ import Testing
     @Test func anInspectionMayFindTheStepCompleted() throws {
         var (bench, call) = try inspected()
         bench.succeed(call, "42")
-        #expect(bench.settle() == ["clear 1", "3 stepSucceeded", "clear 1", "deliver a 42"])
+        #expect(bench.settle() == ["3 stepSucceeded", "deliver a 42"])
     }
 
     @Test func anInspectionMayHaveTheStepTriedAgain() throws {
         var (bench, call) = try inspected()
         bench.machine.attemptEnded(call, attempt: 1, outcome: .tryAgain, at: bench.time)
-        #expect(bench.settle() == ["clear 1", "3 stepStarted#2", "execute a#2"])
+        #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
     }
 
     @Test func anInspectionMayGiveUp() throws {
@@ -108,8 +108,7 @@ import Testing
         bench.machine.attemptEnded(call, attempt: 1, outcome: .giveUp, at: bench.time)
         #expect(
             bench.settle() == [
-                "clear 1", "3 stepFailed final", "clear 1",
-                "fail a StepError(the process ended 1 time while the step's body ran) after 1",
+                "3 stepFailed final", "fail a StepError(the process ended 1 time while the step's body ran) after 1",
             ])
     }
 
@@ -117,7 +116,7 @@ import Testing
         var (bench, call) = try inspected()
         bench.fail(call, message: "nobody knows")
         #expect(
-            bench.settle() == ["clear 1", "3 stepFailed final", "clear 1", "fail a StepError(nobody knows) after 1"])
+            bench.settle() == ["3 stepFailed final", "fail a StepError(nobody knows) after 1"])
     }
 
     @Test func anInspectionThatACrashCutOffIsMadeAgain() throws {
@@ -136,7 +135,7 @@ import Testing
         _ = bench.settle()
         bench.machine.unwind(interrupting: true, at: bench.time)
         #expect(
-            bench.decisions() == ["2 stepInterrupted shutdown", "clear 1", "cancel a#1", "fail a RunUnwinding"])
+            bench.decisions() == ["2 stepInterrupted shutdown", "cancel a#1", "fail a RunUnwinding"])
         bench.machine.functionEnded(.threw(RunUnwinding()), at: bench.time)
         #expect(bench.decisions() == ["ended unwound"])
 

@@ -112,7 +112,20 @@ struct MachineBench {
             at: time)
     }
 
-    mutating func decisions() -> [String] { machine.takeActions().map { line($0) } }
+    /// The decisions since the last call; without the housekeeping of timers that are no longer needed.
+    mutating func decisions() -> [String] {
+        machine.takeActions().compactMap { action in
+            if case .clearTimers = action { return nil }
+            return line(action)
+        }
+    }
+
+    /// The steps whose timers are no longer needed.
+    mutating func clearedTimers() -> [UInt32] {
+        machine.takeActions().compactMap { action in
+            if case .clearTimers(let step) = action { step.sequence } else { nil }
+        }
+    }
 
     // MARK: Reading decisions
 

@@ -12,21 +12,21 @@ import Testing
         _ = bench.sleep("nap", seconds: 10)
         #expect(bench.settle() == ["1 slept after 0", "timer 1 due in 10.0s"])
         bench.fire(1, after: 10)
-        #expect(bench.settle() == ["2 woke", "clear 1", "deliver nap null"])
+        #expect(bench.settle() == ["2 woke", "deliver nap null"])
     }
 
     @Test(arguments: [0.0, -5.0])
     func aSleepOfNothingResumesAtOnce(seconds: Double) throws {
         var bench = try MachineBench()
         _ = bench.sleep("nap", seconds: seconds)
-        #expect(bench.settle() == ["1 slept after 0", "2 woke", "clear 1", "deliver nap null"])
+        #expect(bench.settle() == ["1 slept after 0", "2 woke", "deliver nap null"])
     }
 
     @Test func aSleepUntilATimeThatHasPassedResumesAtOnceAndTimeDoesNotRunBackwards() throws {
         var bench = try MachineBench()
         let began = bench.time
         _ = bench.ask("nap", .sleep(.until(HistoryBuilder.second(-100))))
-        #expect(bench.settle() == ["1 slept after 0", "2 woke", "clear 1", "deliver nap null"])
+        #expect(bench.settle() == ["1 slept after 0", "2 woke", "deliver nap null"])
         #expect(bench.machine.now == began)
     }
 
@@ -43,7 +43,7 @@ import Testing
         _ = history.slept("nap", untilSecond: 100)
         var bench = try MachineBench(history, secondsLater: 99)
         _ = bench.sleep("nap", seconds: 10)
-        #expect(bench.settle() == ["2 woke", "clear 1", "deliver nap null"])
+        #expect(bench.settle() == ["2 woke", "deliver nap null"])
     }
 
     @Test func aRecordNeverSaysThatASleepEndedEarly() throws {
@@ -64,7 +64,7 @@ import Testing
         _ = bench.wait("w", "paid", timeout: .seconds(60))
         #expect(bench.settle() == ["1 waitStarted after 0", "timer 1 due in 60.0s", "await signal paid for 1"])
         bench.offer(1, "42")
-        #expect(bench.settle() == ["2 waitResolved", "clear 1", "offer 1 accepted", "deliver w 42"])
+        #expect(bench.settle() == ["2 waitResolved", "offer 1 accepted", "deliver w 42"])
     }
 
     @Test func aTimeoutThatComesSecondIsIgnored() throws {
@@ -73,7 +73,7 @@ import Testing
         _ = bench.settle()
         bench.offer(1, "42")
         bench.fire(1, after: 60)
-        #expect(bench.settle() == ["2 waitResolved", "clear 1", "offer 1 accepted", "deliver w 42"])
+        #expect(bench.settle() == ["2 waitResolved", "offer 1 accepted", "deliver w 42"])
         bench.fire(1, after: 60)
         #expect(bench.settle() == [])
     }
@@ -86,7 +86,7 @@ import Testing
         bench.offer(1, "42")
         #expect(
             bench.settle() == [
-                "stop awaiting paid for 1", "2 waitTimedOut", "clear 1", "offer 1 not waiting", "deliver w nil",
+                "stop awaiting paid for 1", "2 waitTimedOut", "offer 1 not waiting", "deliver w nil",
             ])
     }
 
@@ -97,7 +97,7 @@ import Testing
         bench.offer(1, #""forty-two""#)
         #expect(bench.settle() == ["2 signalRejected", "offer 1 rejected"])
         bench.offer(1, "42")
-        #expect(bench.settle() == ["3 waitResolved", "clear 1", "offer 2 accepted", "deliver w 42"])
+        #expect(bench.settle() == ["3 waitResolved", "offer 2 accepted", "deliver w 42"])
     }
 
     @Test func aWaitThatGoesOnIsRegisteredAgain() throws {
@@ -114,7 +114,7 @@ import Testing
         var bench = try MachineBench(history, secondsLater: 600)
         _ = bench.wait("w", "paid", timeout: .seconds(60))
         #expect(
-            bench.settle() == ["stop awaiting paid for 1", "2 waitTimedOut", "clear 1", "deliver w nil"])
+            bench.settle() == ["stop awaiting paid for 1", "2 waitTimedOut", "deliver w nil"])
     }
 
     @Test func aSignalIsKeptUntilTheReplayedCodeHasComeToTheWait() throws {
@@ -131,8 +131,8 @@ import Testing
         _ = bench.wait("w", "paid")
         #expect(
             bench.settle() == [
-                "await signal paid for 3", "4 signalRejected", "offer 1 rejected", "5 waitResolved", "clear 3",
-                "offer 2 accepted", "offer 3 not waiting", "deliver w 42",
+                "await signal paid for 3", "4 signalRejected", "offer 1 rejected", "5 waitResolved", "offer 2 accepted",
+                "offer 3 not waiting", "deliver w 42",
             ])
     }
 
@@ -144,7 +144,7 @@ import Testing
         _ = bench.wait("w", "paid", timeout: .seconds(60))
         #expect(
             bench.settle() == [
-                "timer 1 due in -540.0s", "await signal paid for 1", "2 waitResolved", "clear 1", "offer 1 accepted",
+                "timer 1 due in -540.0s", "await signal paid for 1", "2 waitResolved", "offer 1 accepted",
                 "deliver w 42",
             ])
     }
@@ -158,7 +158,7 @@ import Testing
         bench.offer(1, "2")
         #expect(
             bench.settle() == [
-                "await signal paid for 1", "2 waitResolved", "clear 1", "offer 1 accepted", "offer 2 not waiting",
+                "await signal paid for 1", "2 waitResolved", "offer 1 accepted", "offer 2 not waiting",
                 "deliver w 1",
             ])
     }
@@ -172,7 +172,7 @@ import Testing
         bench.machine.cancelCall(call, at: bench.time)
         #expect(
             bench.settle() == [
-                "stop awaiting paid for 1", "2 waitCancelled", "clear 1", "offer 1 not waiting",
+                "stop awaiting paid for 1", "2 waitCancelled", "offer 1 not waiting",
                 "fail w CancellationError",
             ])
     }
@@ -183,7 +183,7 @@ import Testing
         _ = bench.settle()
         bench.machine.cancelCall(call, at: bench.time)
         #expect(
-            bench.settle() == ["stop awaiting paid for 1", "2 waitCancelled", "clear 1", "fail w CancellationError"])
+            bench.settle() == ["stop awaiting paid for 1", "2 waitCancelled", "fail w CancellationError"])
         bench.offer(1, "42")
         #expect(bench.settle() == ["offer 1 not waiting"])
     }
@@ -204,7 +204,7 @@ import Testing
         _ = bench.send("s", "go", "1")
         #expect(bench.settle() == ["1 signalSent after 0", "send go 1 for 1"])
         bench.machine.signalDelivered(StepNumber(1), to: RunNumber(5), at: bench.time)
-        #expect(bench.settle() == ["2 signalDelivered", "clear 1", "deliver s null"])
+        #expect(bench.settle() == ["2 signalDelivered", "deliver s null"])
         bench.machine.signalDelivered(StepNumber(1), to: RunNumber(5), at: bench.time)
         #expect(bench.settle() == [])
     }
@@ -227,7 +227,7 @@ import Testing
         bench.machine.cancelCall(call, at: bench.time)
         #expect(bench.settle() == [])
         bench.machine.signalDelivered(StepNumber(1), to: .store, at: bench.time)
-        #expect(bench.settle() == ["2 signalDelivered", "clear 1", "deliver s null"])
+        #expect(bench.settle() == ["2 signalDelivered", "deliver s null"])
     }
 
     // MARK: Children
@@ -237,7 +237,7 @@ import Testing
         _ = bench.invoke("c")
         #expect(bench.settle() == ["1 invokeStarted after 0", "start child #99 child"])
         bench.machine.childEnded(StepNumber(1), .succeeded(Payload(json: "42")), at: bench.time)
-        #expect(bench.settle() == ["2 invokeFinished", "clear 1", "deliver c 42"])
+        #expect(bench.settle() == ["2 invokeFinished", "deliver c 42"])
     }
 
     @Test func aChildThatWasStartedIsAwaitedAgain() throws {
@@ -270,7 +270,7 @@ import Testing
         bench.fire(1, after: 60)
         #expect(
             bench.settle() == (cancels ? ["cancel child #99"] : []) + [
-                "2 invokeFinished", "clear 1", "fail c InvokeTimeoutError",
+                "2 invokeFinished", "fail c InvokeTimeoutError",
             ])
         bench.machine.childEnded(StepNumber(1), .succeeded(.null), at: bench.time)
         #expect(bench.settle() == [])
@@ -284,7 +284,7 @@ import Testing
         bench.machine.cancelCall(call, at: bench.time)
         #expect(
             bench.settle() == (detached ? [] : ["cancel child #99"]) + [
-                "2 waitCancelled", "clear 1", "fail c CancellationError",
+                "2 waitCancelled", "fail c CancellationError",
             ])
     }
 

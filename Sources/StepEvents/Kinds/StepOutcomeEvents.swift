@@ -41,13 +41,15 @@ package struct StepFailed: Hashable, Sendable {
     }
 }
 
-/// The process ended while the body ran; what the body had done by then is unknown.
+/// An attempt was cut off.
 package struct StepInterrupted: Hashable, Sendable {
     package enum Reason: UInt8, Hashable, Sendable {
-        /// The process died. Counted against `maxInterruptions`.
+        /// The process died; what the body had done by then is unknown. Counted against `maxInterruptions`.
         case crash = 0
-        /// The engine was shut down in order. Not counted.
+        /// The engine was shut down in order while the body ran. Not counted.
         case shutdown = 1
+        /// The engine was shut down in order before the body began. Not counted, and no reason to ask what it did.
+        case notBegun = 2
     }
 
     package var step: StepNumber

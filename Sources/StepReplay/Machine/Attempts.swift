@@ -16,6 +16,7 @@ extension RunMachine {
         case .running:
             // The process that ran this attempt is gone.
             steps[number]?.interruptions += 1
+            steps[number]?.lastInterruption = .crash
             accept(.stepInterrupted(StepInterrupted(step: number, reason: .crash)), at: time)
             decideAfterInterruption(number, attempt, at: time)
         case .interrupted: decideAfterInterruption(number, attempt, at: time)
@@ -27,6 +28,7 @@ extension RunMachine {
 
     private mutating func decideAfterInterruption(_ number: StepNumber, _ attempt: UInt32, at time: Timestamp) {
         guard let step = steps[number], case .run(let run) = step.call?.operation else { return }
+        if step.lastInterruption == .notBegun { return startNextAttempt(number, at: time) }
         if step.interruptions >= settings.maxInterruptions { return giveUp(number, at: time) }
         switch run.interruption {
         case .fail: giveUp(number, at: time)
@@ -106,14 +108,15 @@ extension RunMachine {
     package mutating func attemptEnded(
         _ call: StepCall, attempt: UInt32, outcome: AttemptOutcome, at time: Timestamp
     ) {
-        guard phase == .running, let step = step(of: call), step.outcome == nil else {
-            actions.append(
-                .report(.lateResult(StepKey(scope: call.scope, id: call.id, occurrence: 0), attempt: attempt)))
+        let known = step(of: call)
+        let wasAwaited = known?.busyAttempt == attempt
+        if wasAwaited, let known { steps[known.number]?.busyAttempt = nil }
+        guard phase == .running, let step = known, step.outcome == nil else {
+            let key = known?.key ?? StepKey(scope: call.scope, id: call.id, occurrence: 0)
+            actions.append(.report(.lateResult(key, attempt: attempt)))
             return
         }
         let number = step.number
-        let wasAwaited = step.busyAttempt == attempt
-        if wasAwaited { steps[number]?.busyAttempt = nil }
         guard wasAwaited, hasAttempt(number, attempt) else {
             actions.append(.report(.lateResult(step.key, attempt: attempt)))
             if step.waitsForBody, wasAwaited {

@@ -8,6 +8,10 @@ package enum FunctionOutcome: Sendable {
     case threw(any Error)
 }
 
+extension FunctionOutcome {
+    fileprivate var error: (any Error)? { if case .threw(let error) = self { error } else { nil } }
+}
+
 extension RunMachine {
     /// Someone wants the run cancelled. Returns whether that is news.
     package mutating func cancelRun(by: String, reason: String, at time: Timestamp) -> Bool {
@@ -40,7 +44,8 @@ extension RunMachine {
             }
             return
         }
-        abandonOpenSteps()
+        let willRunAgain = state.cancel == nil && outcome.error.map { isRetryable($0) } ?? false
+        abandonOpenSteps(cancelling: willRunAgain, at: time)
         if unasked > 0 { actions.append(.report(.unused(count: unasked))) }
         let end: MachineEnd
         switch outcome {
@@ -71,10 +76,7 @@ extension RunMachine {
             failure = Failure(capturing: error)
         }
         let policy = settings.options.retry
-        let isFinal =
-            error is StepError || error is any NonRetryable || Int(state.attempt) >= policy.maxAttempts
-            || policy.shouldRetry.map { !$0(error) } ?? false
-        guard !isFinal else {
+        guard isRetryable(error) else {
             accept(.runFailed(RunFailed(failure: failure)), at: time)
             return .failed(failure)
         }
@@ -87,18 +89,37 @@ extension RunMachine {
         return .retry(at: retryAt)
     }
 
-    /// Bodies of steps that tasks outside the function's structure left behind end with it.
-    private mutating func abandonOpenSteps() {
-        for step in steps.values {
+    /// Whether the function runs again after it threw `error`.
+    private func isRetryable(_ error: any Error) -> Bool {
+        let policy = settings.options.retry
+        return !(error is StepError || error is any NonRetryable) && Int(state.attempt) < policy.maxAttempts
+            && policy.shouldRetry.map { $0(error) } ?? true
+    }
+
+    /// Steps of tasks outside the function's structure end with it. `cancelling` records that, for the function's next
+    /// attempt to ask for them anew.
+    private mutating func abandonOpenSteps(cancelling: Bool, at time: Timestamp) {
+        if cancelling {
+            for step in steps.values.sorted(by: { $0.number < $1.number }) {
+                if let call = step.call { cancelCall(call, at: time) }
+            }
+        }
+        for step in steps.values.sorted(by: { $0.number < $1.number }) {
             clearTimers(step.number)
             if step.hasTurn { actions.append(.endTurn(step.number)) }
             if let signal = step.signal, step.outcome == nil {
                 actions.append(.stopAwaitingSignal(step.number, signal: signal.name, since: signal.since))
             }
-            guard let call = step.call, step.outcome == nil else { continue }
-            if let attempt = step.busyAttempt { actions.append(.cancelAttempt(call, attempt: attempt)) }
+            guard let call = step.call else { continue }
+            if let attempt = step.busyAttempt, step.outcome == nil {
+                actions.append(.cancelAttempt(call, attempt: attempt))
+            }
             answer(call, .fail(StepOutsideRunError(runID: state.start.id, step: call.id)))
         }
+        for waiting in unstarted where waiting.number == nil {
+            answer(waiting.call, .fail(StepOutsideRunError(runID: state.start.id, step: waiting.call.id)))
+        }
+        unstarted = []
         for offer in offers.values.joined() { actions.append(.answerOffer(offer, .notWaiting)) }
         offers = [:]
     }
@@ -106,6 +127,7 @@ extension RunMachine {
     /// Holds the run: the code that is here can't go on with it.
     package mutating func hold(_ failure: Failure, at time: Timestamp) {
         guard phase == .running else { return }
+        recordInterruptions(includingBodies: true, at: time)
         accept(.runHeld(RunHeld(failure: failure)), at: time)
         unwindCalls()
         actions.append(.ended(.held(failure)))
@@ -115,15 +137,22 @@ extension RunMachine {
     /// then is ignored. `interrupting` records running attempts as cut off by an orderly shutdown.
     package mutating func unwind(interrupting: Bool, at time: Timestamp) {
         guard phase == .running else { return }
-        if interrupting {
-            for step in steps.values.sorted(by: { $0.number < $1.number }) where step.outcome == nil {
-                guard step.busyAttempt != nil, case .attempt(_, .running) = state.open[step.number]?.activity else {
-                    continue
-                }
+        recordInterruptions(includingBodies: interrupting, at: time)
+        unwindCalls()
+    }
+
+    /// Records attempts of this instance that will not end, so that none is taken for cut off by a crash later.
+    private mutating func recordInterruptions(includingBodies: Bool, at time: Timestamp) {
+        let notBegun = Set(undurable.map(\.step))
+        for step in steps.values.sorted(by: { $0.number < $1.number }) where step.outcome == nil {
+            guard case .attempt(let attempt, .running) = state.open[step.number]?.activity else { continue }
+            if notBegun.contains(step.number) {
+                accept(.stepInterrupted(StepInterrupted(step: step.number, reason: .notBegun)), at: time)
+            } else if includingBodies, step.busyAttempt == attempt {
                 accept(.stepInterrupted(StepInterrupted(step: step.number, reason: .shutdown)), at: time)
             }
         }
-        unwindCalls()
+        undurable = []
     }
 
     private mutating func unwindCalls() {

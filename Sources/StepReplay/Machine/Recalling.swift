@@ -28,6 +28,7 @@ extension RunMachine {
             steps[body.step]?.lastFailure = body.failure
             if body.retryAt == nil { settle(body.step, .failed(body.failure), event) }
         case .stepInterrupted(let body):
+            steps[body.step]?.lastInterruption = body.reason
             if body.reason == .crash { steps[body.step]?.interruptions += 1 }
         case .signalRejected: break
         case .stepSucceeded(let body): settle(body.step, .value(body.result), event)

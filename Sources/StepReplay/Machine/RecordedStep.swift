@@ -35,6 +35,8 @@ struct RecordedStep {
     var failures = 0
     /// Attempts that a crash cut off.
     var interruptions = 0
+    /// What the last interruption was.
+    var lastInterruption: StepInterrupted.Reason?
     /// The call that asked for it in this instance.
     var call: StepCall?
     /// The attempt whose body runs in this process.
