@@ -1,4 +1,5 @@
 package import StepEvents
+import StepLocks
 import Synchronization
 
 /// The log of a store and the tables derived from it, with one writer.

@@ -1,6 +1,7 @@
 import Logging
 import StepCore
 import StepEvents
+import StepLocks
 import StepLog
 import StepReplay
 import Synchronization

@@ -1,5 +1,6 @@
 package import StepCore
 package import StepEvents
+import StepLocks
 import StepLog
 import StepReplay
 import Synchronization

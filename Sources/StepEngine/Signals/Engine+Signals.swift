@@ -1,6 +1,7 @@
 import Logging
 package import StepCore
 package import StepEvents
+import StepLocks
 import StepLog
 import StepReplay
 import Synchronization
