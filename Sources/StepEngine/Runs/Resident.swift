@@ -60,7 +60,9 @@ final class Resident: InstanceHost, CommitObserver {
             flush.finish()
         }
         noteWaiting(instance)
-        if engine.isStopping, !instance.hasRunningBodies { instance.post(.unwind(interrupting: false)) }
+        if engine.isStopping, instance.isActive, !instance.hasRunningBodies {
+            instance.post(.unwind(interrupting: false))
+        }
     }
 
     /// Hands accepted events to the log; `actions` run when they and all before them are durable.

@@ -128,6 +128,10 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// The state of the run as accepted so far; only from ``InstanceHost/perform(_:of:)``.
     package var state: RunState { machine.state }
 
+    /// Whether the function still takes part: it has not ended and is not leaving memory. Only from
+    /// ``InstanceHost/perform(_:of:)``.
+    package var isActive: Bool { machine.isActive }
+
     /// Its status; only from ``InstanceHost/perform(_:of:)``.
     package var status: RunStatus { machine.state.status }
 

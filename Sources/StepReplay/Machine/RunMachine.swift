@@ -93,6 +93,8 @@ package struct RunMachine {
         hasCaughtUp = numbers.isEmpty
     }
 
+    package var isActive: Bool { phase == .running }
+
     package var isUnwinding: Bool { phase == .unwinding }
 
     /// Whether the function no longer takes part, although the run goes on: what comes now is for its next instance.
