@@ -25,6 +25,7 @@ package final class Engine: DriverSession {
     let answers = PendingAnswers()
     private let resumed = Locked<[WorkflowInstance]>([])
     private let stopping = Atomic<Bool>(false)
+    private let resumedTogether = Atomic<Int>(0)
 
     /// How the engine reaches what is not deterministic.
     package struct Surroundings: Sendable {
@@ -54,6 +55,7 @@ package final class Engine: DriverSession {
         let last = try store.read { snapshot in try snapshot.lastRun() }
         state = Locked(EngineState(nextRun: last.value + 1))
         store.didCommit = { [weak self] in self?.flushResumed() }
+        store.busyRuns = { [weak self] in self?.hasRunsAtWork ?? false }
         store.onHealthChange = { [weak self] in self?.healthChanged($0) }
         timers.start { [weak self] in self?.timersFired($0) }
     }
@@ -78,8 +80,13 @@ package final class Engine: DriverSession {
             defer { resumed.removeAll(keepingCapacity: true) }
             return resumed
         }
+        resumedTogether.store(instances.count, ordering: .releasing)
         pool.submit(instances)
     }
+
+    /// Whether runs that the last commit let go on are still at work: the log's writer then waits a moment for what
+    /// they bring. A single run would only wait for itself.
+    private var hasRunsAtWork: Bool { resumedTogether.load(ordering: .acquiring) > 1 && pool.isBusy }
 
     private func healthChanged(_ health: StoreHealth) {
         switch health {

@@ -22,8 +22,11 @@ final class WorkerPool: Sendable {
     /// Guarded by `monitor`; the mutex is never contended and satisfies the compiler.
     private let state = Locked(State())
 
+    private let threads: Int
+
     init(threads: Int) {
-        for _ in 0..<max(1, threads) { EngineThread.start { [self] in work() } }
+        self.threads = max(1, threads)
+        for _ in 0..<self.threads { EngineThread.start { [self] in work() } }
     }
 
     func submit(_ work: Work) {
@@ -54,8 +57,8 @@ final class WorkerPool: Sendable {
         }
     }
 
-    /// Whether work is queued: the log's writer then waits a moment for what it will bring.
-    var isBusy: Bool { state.withLock { !$0.queue.isEmpty } }
+    /// Whether work is queued or being done.
+    var isBusy: Bool { state.withLock { !$0.queue.isEmpty || $0.idle < threads } }
 
     func stop() {
         monitor.withLock {
