@@ -25,7 +25,46 @@ extension Engine {
         try await pool.perform { [self] in openWindow() }
         timers.set(
             .engine(.strandedWarning), due: clock.now.advanced(by: Self.strandedGrace), after: Self.strandedGrace)
+        try await cancelAbandonedChildren(of: open)
         pump()
+    }
+
+    /// Cancels children whose parents gave them up just before the process ended: the parent's event and the child's
+    /// cancellation are in different runs, so a crash may come between them.
+    private func cancelAbandonedChildren(of open: [RunNumber]) async throws {
+        let store = store
+        let abandoned = try await pool.perform {
+            try open.compactMap { child -> (child: RunNumber, parent: RunID)? in
+                let start = try store.read { snapshot -> RunStarted? in
+                    guard let row = try snapshot.run(child), row.parent != nil, row.cancel == nil,
+                        case .runStarted(let started)? = try snapshot.event(at: row.first)?.event.body
+                    else { return nil }
+                    return started
+                }
+                guard let parent = start?.parent else { return nil }
+                let history = try store.history(of: parent.run).map(\.event)
+                return Self.gaveUp(history, on: parent) ? (child, parent.id) : nil
+            }
+        }
+        for (child, parent) in abandoned {
+            cancelChild(child, of: parent, reason: "its parent no longer waits for it")
+        }
+    }
+
+    /// Whether a parent's history says that it no longer wants the child of one of its steps.
+    private static func gaveUp(_ history: [Event], on parent: RunStarted.Parent) -> Bool {
+        var cancelsOnTimeout = false
+        for event in history {
+            switch event.body {
+            case .invokeStarted(let body) where event.sequence == parent.step.sequence:
+                cancelsOnTimeout = body.cancelsOnTimeout
+            case .waitCancelled(let body) where body.step == parent.step: return !parent.detached
+            case .invokeFinished(let body) where body.step == parent.step:
+                return body.outcome == .timedOut && cancelsOnTimeout
+            default: break
+            }
+        }
+        return false
     }
 
     func warnOfStranded() {
