@@ -150,7 +150,7 @@ package final class Engine: DriverSession {
             }
         }
         stopping.store(false, ordering: .releasing)
-        defer { state.withLock { $0.stopsAtOnce = false } }
+        defer { endedRunning() }
         try await recover()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -169,11 +169,15 @@ package final class Engine: DriverSession {
             if case .failed(let error) = state.phase { throw error }
         }
         try await commit()
+    }
+
+    private func endedRunning() {
         state.withLock { state in
-            if case .failed = state.phase { return }
-            state.phase = .idle
+            state.stopsAtOnce = false
+            if state.phase.isRunning || state.phase.isStopping { state.phase = .idle }
         }
         results.fail(EngineNotRunning(operation: "waiting for a result"))
+        resumeStopWaiters()
     }
 
     package func beginShutdown() { stop(grace: client.shutdownGrace) }
@@ -236,6 +240,7 @@ package final class Engine: DriverSession {
     }
 
     package func close() async {
+        await endRunning()
         state.withLock { state in
             if case .failed = state.phase { return }
             state.phase = .closed
@@ -245,5 +250,21 @@ package final class Engine: DriverSession {
         try? await pool.perform { store.close() }
         clock.stop()
         pool.stop()
+    }
+
+    /// Ends ``run()``, cutting off what it executes, and waits for its end.
+    private func endRunning() async {
+        stop(grace: .zero)
+        unwindAll()
+        while state.withLock({ $0.phase.isRunning || $0.phase.isStopping }) {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    guard state.phase.isRunning || state.phase.isStopping else { return true }
+                    state.stopWaiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        }
     }
 }

@@ -11,15 +11,30 @@ extension Engine {
     /// rides in the same commit as its own.
     func admitStarted(_ event: Event) {
         guard case .runStarted(let started) = event.body else { return }
-        let admitted = state.withLock { state -> (Resident, WorkflowInstance)? in
-            guard state.phase.isRunning, state.residents.count + state.loading.count < client.maxResidentRuns,
+        var inputs: [InstanceInput] = []
+        let (instance, isWanted) = state.withLock { state -> (WorkflowInstance?, Bool) in
+            let isWanted = state.admitting.removeValue(forKey: event.run) ?? false
+            if state.phase.isRunning, state.residents.count + state.loading.count < client.maxResidentRuns,
                 !state.wantsRoom, let definition = state.definitions[started.workflow],
-                definition.accepts.contains(started.version)
-            else { return nil }
-            return try? makeResident([event], definition, durableThrough: nil, &state)
+                definition.accepts.contains(started.version),
+                let (_, instance) = try? makeResident([event], definition, durableThrough: nil, &state)
+            {
+                inputs = state.stash.removeValue(forKey: event.run) ?? []
+                return (instance, false)
+            }
+            if isWanted, state.phase.isRunning { state.enqueue(event.run) }
+            return (nil, isWanted)
         }
-        if let (_, instance) = admitted { instance.post(.begin) }
+        if let instance {
+            instance.post(.begin)
+            for input in inputs { instance.post(input) }
+        } else if isWanted {
+            pump()
+        }
     }
+
+    /// Keeps others from reading a run into memory that is about to be accepted and then admitted.
+    func reserveAdmission(of run: RunNumber) { state.withLock { $0.admitting[run] = false } }
 
     private func makeResident(
         _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ state: inout EngineState
@@ -30,7 +45,9 @@ extension Engine {
         var machine = try RunMachine(history: history, settings: settings)
         machine.resume(at: clock.now)
         let resident = Resident(machine.state, engine: self, durableThrough: durableThrough ?? 0)
-        let instance = WorkflowInstance(machine: machine, definition: definition, client: client, host: resident)
+        let instance = WorkflowInstance(
+            machine: machine, definition: definition, client: client, host: resident,
+            startIsDurable: durableThrough != nil)
         resident.attach(instance)
         state.residents[resident.number] = resident
         return (resident, instance)

@@ -86,6 +86,7 @@ extension Engine {
         let observer = StartObserver(engine: self, event: event, id: id, key: key, continuation)
         try store.submit(Command(batch: batch, changes: changes, observer: observer, priority: .newRun))
         state.nextRun += 1
+        state.admitting[event.run] = false
         if let key { state.pendingStarts[key] = EngineState.PendingStart(id: id, input: request.input, waiters: []) }
         return event
     }
@@ -101,13 +102,16 @@ extension Engine {
         if case .success = outcome { ensureAdmitted(observer.event.run) }
     }
 
-    /// A run's start is durable: where it was not taken into memory at once, it queues.
+    /// A run's start is durable: where it was not taken into memory at once, it queues. Called on the log's writer
+    /// thread.
     func ensureAdmitted(_ run: RunNumber) {
-        let queues = state.withLock { state in
-            guard state.phase.isRunning, state.residents[run] == nil else { return false }
+        let (resident, queues) = state.withLock { state -> (Resident?, Bool) in
+            if let resident = state.residents[run] { return (resident, false) }
+            guard state.phase.isRunning else { return (nil, false) }
             state.enqueue(run)
-            return true
+            return (nil, true)
         }
+        resident?.startCommitted()
         if queues { pump() }
     }
 

@@ -42,6 +42,9 @@ struct EngineState {
     var queued: Set<RunNumber> = []
     /// Runs whose history is being read.
     var loading: Set<RunNumber> = []
+    /// Runs that were accepted a moment ago by a thread that is about to take them into memory, and whether someone
+    /// wanted them resident meanwhile. Nobody else may read them from the log.
+    var admitting: [RunNumber: Bool] = [:]
     /// What came for runs that are not resident yet.
     var stash: [RunNumber: [InstanceInput]] = [:]
     /// Runs whose workflow, or version of it, is not registered here.
@@ -61,12 +64,17 @@ struct EngineState {
     init(nextRun: UInt64) { self.nextRun = nextRun }
 
     mutating func enqueue(_ run: RunNumber, first: Bool = false) {
+        if admitting[run] != nil {
+            admitting[run] = true
+            return
+        }
         guard residents[run] == nil, !loading.contains(run), queued.insert(run).inserted else { return }
         if first { ready.prepend(run) } else { ready.append(run) }
     }
 
     mutating func enqueueRecovered(_ run: RunNumber) {
-        guard residents[run] == nil, !loading.contains(run), queued.insert(run).inserted else { return }
+        guard admitting[run] == nil, residents[run] == nil, !loading.contains(run), queued.insert(run).inserted
+        else { return }
         backlog.append(run)
     }
 

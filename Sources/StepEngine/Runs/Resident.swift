@@ -103,6 +103,11 @@ final class Resident: InstanceHost, CommitObserver {
         if changed { engine.waitingChanged(self, since: waits ? instance.state.lastTime : nil) }
     }
 
+    /// The run's first event is durable; someone else had submitted it.
+    func startCommitted() {
+        if let instance, instance.deposit(.committed(through: 0)) { engine.resumeAfterCommit(instance) }
+    }
+
     // MARK: CommitObserver
 
     func acknowledged(_ outcome: Result<LSN, StoreError>, token: UInt64) {
@@ -194,6 +199,7 @@ private struct Flush {
         if !children.isEmpty {
             then.append { if case .success = $0 { for child in children { engine.ensureAdmitted(child.run) } } }
         }
+        for child in children { engine.reserveAdmission(of: child.run) }
         resident.submit(batch, changes, last: last, then: then)
         for child in children { engine.admitStarted(child) }
     }

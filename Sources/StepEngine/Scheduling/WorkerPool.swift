@@ -30,13 +30,16 @@ final class WorkerPool: Sendable {
     }
 
     func submit(_ work: Work) {
-        monitor.withLock {
-            let wakes = state.withLock { state in
-                state.queue.append(work)
-                return state.idle > 0
+        let isLate = monitor.withLock {
+            let (wakes, isLate) = state.withLock { state in
+                if !state.stopped { state.queue.append(work) }
+                return (state.idle > 0, state.stopped)
             }
             if wakes { monitor.signal() }
+            return isLate
         }
+        // The threads are gone, but who asks for something must be told that it can't be had.
+        if isLate, case .job(let body) = work { EngineThread.start(body) }
     }
 
     func submit(_ instances: [WorkflowInstance]) {

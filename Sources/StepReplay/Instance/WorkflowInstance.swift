@@ -11,13 +11,15 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `tickets`, `task`, `durableWaiters`, `outgoing` and `unwindings` are touched only by the thread that
+    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing` and `unwindings` are touched only by the thread that
     // drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own lock.
     private var machine: RunMachine
     private var tickets: [ObjectIdentifier: Ticket] = [:]
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
     private var durableThrough: UInt32
+    /// Whether the run's own start is durable, which `durableThrough` can't say.
+    private var startIsDurable: Bool
     private var outgoing: [MachineAction] = []
     private var unwindings = 0
 
@@ -57,7 +59,10 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// and tries again would otherwise spin.
     private static let unwindingLimit = 64
 
-    package init(machine: RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost) {
+    package init(
+        machine: RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost,
+        startIsDurable: Bool = true
+    ) {
         let state = machine.state
         self.machine = machine
         self.definition = definition
@@ -69,6 +74,7 @@ package final class WorkflowInstance: @unchecked Sendable {
             seed: state.start.seed)
         input = state.start.input
         durableThrough = machine.durableThrough
+        self.startIsDurable = startIsDurable
         view = Locked(View(now: machine.now, isReplaying: machine.isReplaying))
         scopes = Locked(Scopes(seed: state.start.seed))
         var logger = client.logger
@@ -192,6 +198,7 @@ package final class WorkflowInstance: @unchecked Sendable {
     }
 
     private func committed(through sequence: UInt32, at now: Timestamp) {
+        startIsDurable = true
         durableThrough = max(durableThrough, sequence)
         machine.committed(through: sequence, at: now)
         guard !durableWaiters.isEmpty else { return }
@@ -204,7 +211,7 @@ package final class WorkflowInstance: @unchecked Sendable {
 
     private func awaitDurable(_ continuation: UnsafeContinuation<Bool, Never>) {
         let last = machine.state.nextSequence - 1
-        if last <= durableThrough {
+        if startIsDurable, last <= durableThrough {
             continuation.resume(returning: true)
         } else if machine.isUnwinding {
             continuation.resume(returning: false)
