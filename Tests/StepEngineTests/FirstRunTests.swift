@@ -21,7 +21,7 @@ struct FirstRunTests {
                 }
                 return first + second
             }
-            engine.run()
+            try await engine.run()
             let run = try await flow.start("world", id: "k")
             #expect(try await run.result() == "hello world")
             #expect(journal.notes == ["a", "b"])
@@ -41,7 +41,7 @@ struct FirstRunTests {
                 try await step.sleep("rest", for: .seconds(3_600))
                 return context.now.nanoseconds - begin.nanoseconds
             }
-            engine.run()
+            try await engine.run()
             let run = try await flow.start(1)
             try await engine.untilSleeping(run.id)
             engine.clock.advance(by: .seconds(3_599))
@@ -68,13 +68,13 @@ struct FirstRunTests {
                 }
             }
             let flow = register()
-            engine.run()
+            try await engine.run()
             let run = try await flow.start("x", id: "k")
-            await gate.reached()
+            try await gate.reached()
             try await engine.kill()
             gate.open()
             let again = register()
-            engine.run()
+            try await engine.run()
             let found = try #require(try await again.run(id: "k"))
             #expect(found.id == run.id)
             #expect(try await found.result() == "1x")

@@ -3,48 +3,35 @@ import StepLocks
 
 /// What bodies and workflow functions did, in order, for tests that must know how often.
 package final class Journal: Sendable {
-    private struct State {
-        var notes: [String] = []
-        var waiting: [(condition: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
-    }
-
-    private let state = Locked(State())
+    private let kept = Locked<[String]>([])
+    private let waiting = WaitList()
 
     package init() {}
 
     package func note(_ text: String) {
-        let met = state.withLock { state in
-            state.notes.append(text)
-            let notes = state.notes
-            let met = state.waiting.filter { $0.condition(notes) }.map(\.continuation)
-            state.waiting.removeAll { $0.condition(notes) }
-            return met
-        }
-        for continuation in met { continuation.resume() }
+        kept.withLock { $0.append(text) }
+        waiting.changed()
     }
 
-    package var notes: [String] { state.withLock { $0.notes } }
+    package var notes: [String] { kept.withLock { $0 } }
     package func count(_ text: String) -> Int { notes.count { $0 == text } }
 
     /// Notes the text and returns how often it was noted by now.
     package func counting(_ text: String) -> Int {
-        note(text)
-        return count(text)
+        let count = kept.withLock { notes in
+            notes.append(text)
+            return notes.count { $0 == text }
+        }
+        waiting.changed()
+        return count
     }
 
     /// Waits until the notes are such.
-    package func until(_ condition: @escaping @Sendable ([String]) -> Bool) async {
-        await withCheckedContinuation { continuation in
-            let isMet = state.withLock { state in
-                if condition(state.notes) { return true }
-                state.waiting.append((condition, continuation))
-                return false
-            }
-            if isMet { continuation.resume() }
-        }
+    package func until(_ condition: @escaping @Sendable ([String]) -> Bool) async throws {
+        try await waiting.wait { [self] in condition(notes) }
     }
 
-    package func until(_ text: String, count: Int = 1) async {
-        await until { notes in notes.count { $0 == text } >= count }
+    package func until(_ text: String, count: Int = 1) async throws {
+        try await until { notes in notes.count { $0 == text } >= count }
     }
 }

@@ -43,11 +43,13 @@ package final class TestEngine {
 
     // MARK: Life
 
-    /// Begins to execute runs.
-    package func run() {
+    /// Begins to execute runs; the engine has looked for unfinished ones when this returns.
+    package func run() async throws {
         guard running == nil else { return }
         let client = client
         running = Task { try await client.run() }
+        // The first thing that an engine does after it has recovered is to set its timers.
+        try await clock.untilAlarm()
     }
 
     /// Kills the process: nothing that is not committed by now ever will be. A new one has opened the store when this
@@ -182,8 +184,43 @@ package final class TestEngine {
             let isOver = watch.isOver
             if try await condition() { return }
             if isOver { throw NeverCame(what: what) }
-            await watch.past(count)
+            try await watch.past(count)
         }
+    }
+
+    /// Lets time pass, from one thing that is due to the next, until the run has ended: whenever all open runs only
+    /// wait, the clock moves to what is due first.
+    package func passTime(until run: RunID) async throws {
+        try await until("the end of the run") { [self] in
+            let store = store.store
+            let (isOver, due) = try await offPool { () throws -> (Bool, Timestamp?) in
+                if try store.read({ try $0.run(id: run) })?.status.isFinal == true { return (true, nil) }
+                return (false, try Self.firstDue(store))
+            }
+            if let due, due > clock.now { clock.advance(by: clock.now.duration(to: due)) }
+            return isOver
+        }
+    }
+
+    /// What is due first, if every open run only waits.
+    private static func firstDue(_ store: EventStore) throws -> Timestamp? {
+        var first: Timestamp?
+        for run in try store.read({ try $0.openRuns() }) {
+            let state = try RunState(history: store.history(of: run).map(\.event))
+            if state.status == .held { continue }
+            var dues = [state.retryAt].compactMap { $0 }
+            for open in state.open.values {
+                switch open.activity {
+                case .attempt(_, .failed(let retryAt)): dues.append(retryAt)
+                case .sleep(let until): dues.append(until)
+                case .wait(_, _, let timeoutAt), .child(_, _, let timeoutAt): dues += [timeoutAt].compactMap { $0 }
+                case .attempt, .send: return nil
+                }
+            }
+            guard state.retryAt != nil || !state.open.isEmpty else { return nil }
+            first = (dues + [first].compactMap { $0 }).min()
+        }
+        return first
     }
 
     /// Waits until the run sleeps, durably; its timer is set then.

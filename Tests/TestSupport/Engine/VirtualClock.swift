@@ -11,11 +11,11 @@ package final class VirtualClock: EngineClock {
         var uptime: UInt64
         var alarm: UInt64?
         var ring: (@Sendable () -> Void)?
-        var waiting: [CheckedContinuation<Void, Never>] = []
         var isStopped = false
     }
 
     private let state: Locked<State>
+    private let waiting = WaitList()
 
     package init(
         now: Timestamp = Timestamp(nanoseconds: 1_772_000_000_000_000_000), uptime: UInt64 = 1_000_000_000
@@ -37,20 +37,16 @@ package final class VirtualClock: EngineClock {
 
     /// Waits until the engine has set an alarm, and moves to it. Returns how far time moved.
     @discardableResult
-    package func advanceToNextAlarm() async -> Duration {
-        await withCheckedContinuation { continuation in
-            let isSet = state.withLock { state in
-                if state.alarm == nil, !state.isStopped {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                return true
-            }
-            if isSet { continuation.resume() }
-        }
+    package func advanceToNextAlarm() async throws -> Duration {
+        try await untilAlarm()
         let begin = uptime
         if let alarm { advance(to: alarm) }
         return .nanoseconds(Int64(uptime &- begin))
+    }
+
+    /// Waits until the engine has set an alarm, or has stopped.
+    package func untilAlarm() async throws {
+        try await waiting.wait { [self] in state.withLock { $0.alarm != nil || $0.isStopped } }
     }
 
     /// Sets the wall clock, as an operator would; durations are measured on.
@@ -89,22 +85,15 @@ package final class VirtualClock: EngineClock {
     package func start(_ alarm: @escaping @Sendable () -> Void) { state.withLock { $0.ring = alarm } }
 
     package func setAlarm(at deadline: UInt64?) {
-        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            state.alarm = deadline
-            guard deadline != nil else { return [] }
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        for continuation in waiting { continuation.resume() }
+        state.withLock { $0.alarm = deadline }
+        if deadline != nil { waiting.changed() }
     }
 
     package func stop() {
-        let waiting = state.withLock { state in
+        state.withLock { state in
             state.isStopped = true
             state.ring = nil
-            defer { state.waiting = [] }
-            return state.waiting
         }
-        for continuation in waiting { continuation.resume() }
+        waiting.changed()
     }
 }
