@@ -52,7 +52,7 @@ struct AbandonedChildTests {
             let child = engine.client.workflow("child", input: Int.self) { context, step in
                 try await step.waitForSignal("never", signal: "never", as: Int.self) ?? context.input
             }
-            engine.run()
+            try await engine.run()
             try await engine.until(id, "its wait or its end") { !$0.open.isEmpty || $0.status.isFinal }
             // The signal is an event like a cancellation, and what recovery does was asked for before it.
             _ = try await engine.client.signal("never", 7)
