@@ -28,10 +28,17 @@ package final class EventStore: Sendable {
         ending = Ending()
         guard let writer = opened.writer, mode == .thread else { return }
         let ending = ending
-        try WriterThread.start {
-            ending.begin(thread: WriterThread.current)
-            writer.run()
+        do {
+            try WriterThread.start {
+                ending.begin(thread: WriterThread.current)
+                writer.run()
+                ending.end()
+            }
+        } catch {
+            // Nobody else will, and closing waits for it.
+            writer.finish()
             ending.end()
+            throw error
         }
     }
 
@@ -41,10 +48,16 @@ package final class EventStore: Sendable {
 
     /// Queues a command; queue order is LSN order. Never waits for the disk.
     ///
-    /// - Throws: `busy` beyond the bounds of the queue; `storageFull`, except for completions; `poisoned`, `fenced`
+    /// - Throws: `invariantBroken` for an event too large to be read back; `busy` beyond the bounds of the queue; `storageFull`, except for completions; `poisoned`, `fenced`
     ///   or `closed` once the store has stopped; `readOnly`.
     package func submit(_ command: Command) throws(StoreError) {
         guard let writer else { throw StoreError(.readOnly, "the store was opened for reading", path: path) }
+        if let entry = command.batch.firstTooLarge {
+            throw StoreError(
+                .invariantBroken,
+                "\(entry.kind.name) has more than \(Limits.recordBytes) bytes, which could not be read"
+                    + " back", path: path, run: entry.run)
+        }
         do { try writer.queue.submit(command) } catch { throw error.at(path: path) }
     }
 
@@ -127,6 +140,19 @@ package final class EventStore: Sendable {
         case .thread: ending.wait()
         case .manual: if ending.beginOnce() { writer.finish() }
         }
+    }
+}
+
+extension EventBatch {
+    /// The first event whose record is larger than any reader takes.
+    fileprivate var firstTooLarge: Entry? {
+        guard bytes.count > Limits.recordBytes else { return nil }
+        var start = 0
+        for entry in entries {
+            if entry.end - start > Limits.recordBytes { return entry }
+            start = entry.end
+        }
+        return nil
     }
 }
 

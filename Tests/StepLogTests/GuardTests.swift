@@ -218,19 +218,36 @@ struct GuardTests {
 
     // MARK: Readers
 
-    @Test("Another process reads a live store: everything committed, nothing else")
-    func reader() throws {
+    @Test("Another process reads a live store, and can't become its engine")
+    func otherProcess() async throws {
         let test = try TestStore(.lmdb)
-        #expect(throws: StoreError.self) { try EventStore.openReadOnly(directory: "\(test.directory)-none") }
         var workload = RandomWorkload(seed: 99)
         for _ in 0..<100 { try test.commit(try workload.next()) }
+        let (path, pid) = (test.directory, getpid())
+        await #expect(processExitsWith: .success) { [path = path as String, pid = pid as Int32] in
+            var expected = RandomWorkload(seed: 99)
+            for _ in 0..<100 { _ = try expected.next() }
+            let reader = try EventStore.openReadOnly(directory: path)
+            try expectHolds(reader, expected.script)
+            try reader.requireSound()
+            try #require(reader.submitError(Command(batch: EventBatch()))?.code == .readOnly)
+            reader.close()
+            try #require(openError(path, StoreOptions())?.code == .inUse(pid: pid))
+        }
+        // The reader came and went; the engine works on.
+        try test.commit(try workload.next())
+        try expectHolds(test.store, workload.script)
         test.store.close()
-        // In one process an environment is opened once, so the writer steps aside.
-        let reader = try EventStore.openReadOnly(directory: test.directory)
-        try expectHolds(reader, workload.script)
-        #expect(try reader.verify().isSound)
-        #expect(reader.submitError(Command(batch: EventBatch()))?.code == .readOnly)
-        reader.close()
+    }
+
+    @Test("Reading where there is no store is told so")
+    func noStore() throws {
+        let directory = try TemporaryDirectory()
+        for path in [directory.path, directory.appending("none")] {
+            let error = #expect(throws: StoreError.self) { try EventStore.openReadOnly(directory: path) }
+            #expect(error?.code == .notFound)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
 }
 
