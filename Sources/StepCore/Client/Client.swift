@@ -70,7 +70,8 @@ public final class Client: Service {
         configure: (inout ClientOptions) -> Void = { _ in }, _ body: (Client) async throws -> Result
     ) async throws -> Result {
         let client = try await Client(id: id, driver: driver, logger: logger, configure: configure)
-        let engine = Task { try await client.session.run() }
+        // At once, up to its first wait: the engine counts as running before `body` asks it for anything.
+        let engine = Task.immediate { try await client.session.run() }
         let outcome: Swift.Result<Result, any Error>
         do {
             outcome = .success(try await body(client))
