@@ -22,6 +22,7 @@ enum EndStatus: Int32 {
 
 /// Why a command ends without having done what it was asked for, in one line.
 struct CommandFailure: Error {
-    var message: String
+    /// `nil` where it was said already.
+    var message: String?
     var status: EndStatus
 }

@@ -12,6 +12,12 @@ enum Interrupt {
             action.__sigaction_handler.sa_handler = { _ in Interrupt.asked.store(true, ordering: .relaxed) }
             sigaction(number, &action, nil)
         }
+        // A parent that blocks signals in the thread that starts us hands that down.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     static var wasAsked: Bool { asked.load(ordering: .relaxed) }

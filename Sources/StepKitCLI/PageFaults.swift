@@ -5,14 +5,21 @@ import Glibc
 /// The database is mapped into memory and its pages carry no checksums: a damaged one can lead outside the map. By
 /// then nothing in this process can be trusted, so it ends, but says why.
 enum PageFaults {
+    static let signals = [SIGSEGV, SIGBUS, SIGABRT]
+
     static func report() {
-        for number in [SIGSEGV, SIGBUS, SIGABRT] {
+        for number in signals {
             signal(number) { _ in
                 // Only what is safe in a signal handler.
                 PageFaults.message.withUTF8Buffer { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
                 _exit(EndStatus.store.rawValue)
             }
         }
+    }
+
+    /// A child process rather ends by the signal: its parent says what it means.
+    static func leaveToParent() {
+        for number in signals { signal(number, SIG_DFL) }
     }
 
     static let message: StaticString =

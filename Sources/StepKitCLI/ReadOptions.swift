@@ -10,9 +10,14 @@ struct ReadOptions: ParsableArguments {
     @Flag(help: "Print one JSON object a line.")
     var json = false
 
-    func open() throws -> StoreReader {
-        let path = store ?? getenv("STEPKIT_STORE").map { String(cString: $0) } ?? ".stepkit"
-        guard !path.isEmpty else { throw ValidationError("the path of the store is empty") }
-        return try StoreReader(path: path)
+    /// The store's directory.
+    var path: String {
+        get throws {
+            let path = store ?? getenv("STEPKIT_STORE").map { String(cString: $0) } ?? ".stepkit"
+            guard !path.isEmpty else { throw ValidationError("the path of the store is empty") }
+            return path
+        }
     }
+
+    func open() throws -> StoreReader { try StoreReader(path: try path) }
 }

@@ -11,7 +11,9 @@ struct Tool: ParsableCommand {
             The store is the directory given by --store, else by $STEPKIT_STORE, else ./.stepkit. Reading never changes \
             it. Exit codes: 0 ok, 1 failed or not found, 2 usage, 3 store damaged or in use.
             """,
-        subcommands: [RunsCommand.self, EventsCommand.self])
+        subcommands: [
+            RunsCommand.self, ShowCommand.self, EventsCommand.self, StatsCommand.self, VerifyCommand.self,
+        ])
 
     /// Runs the command that the arguments name, and says with which status the process is to end.
     static func run(_ arguments: [String], _ console: Console) -> EndStatus {
@@ -25,7 +27,8 @@ struct Tool: ParsableCommand {
             try console.flush()
             return .ok
         } catch let error as CommandFailure {
-            return console.fail(error.message, error.status)
+            guard let message = error.message else { return error.status }
+            return console.fail(message, error.status)
         } catch let error as StoreError {
             return console.fail(error.description, EndStatus(error))
         } catch let error as RunLookupError {

@@ -58,14 +58,15 @@ struct RunsCommandTests {
 
     @Test("The table shows the 50 newest, JSON shows all")
     func tableLimit() throws {
-        var sample = try SampleStore()
-        for number in 0..<1_200 { _ = try sample.start("n\(number)", key: "n\(number)") }
-        sample.close()
-        let table = Transcript(["runs", "--store", sample.path]).lines
-        #expect(table.count == 52)
-        #expect(table.last == "These are the 50 newest; --limit shows more.")
-        #expect(Transcript(["runs", "--json", "--store", sample.path]).lines.count == 1_205)
-        #expect(Transcript(["runs", "--json", "--limit", "1100", "--store", sample.path]).lines.count == 1_100)
+        try withSampleStore { sample in
+            try sample.start(count: 1_200)
+        } _: { sample in
+            let table = Transcript(["runs", "--store", sample.path]).lines
+            #expect(table.count == 52)
+            #expect(table.last == "These are the 50 newest; --limit shows more.")
+            #expect(Transcript(["runs", "--json", "--store", sample.path]).lines.count == 1_205)
+            #expect(Transcript(["runs", "--json", "--limit", "1100", "--store", sample.path]).lines.count == 1_100)
+        }
     }
 
     @Test(

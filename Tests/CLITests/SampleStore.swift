@@ -35,6 +35,15 @@ struct SampleStore {
         return run
     }
 
+    /// Many more runs, in one commit.
+    mutating func start(count: Int) throws {
+        var commands: [Command] = []
+        for number in 0..<count {
+            commands.append(try script.start(key: "n\(number)", input: Payload(json: "\(number)")).command)
+        }
+        try test.commit(commands)
+    }
+
     /// Each event so long after the last one as given, in a commit of its own.
     mutating func record(_ run: RunNumber, _ bodies: [(after: Duration, EventBody)]) throws {
         for (pause, body) in bodies {
@@ -91,8 +100,10 @@ struct SampleStore {
     private mutating func waiting() throws {
         let parent = try start("parent", key: nil)
         let number = RunNumber(parent.value + 1)
+        // As the script will make it.
         let childID = RunID(
-            time: script.time, random: (number.value &* 0x9E37_79B9, number.value &* 0x85EB_CA6B))
+            time: script.time.advanced(by: .milliseconds(2)),
+            random: (number.value &* 0x9E37_79B9, number.value &* 0x85EB_CA6B))
         try record(
             parent,
             [
@@ -164,9 +175,12 @@ struct SampleStore {
     }
 }
 
-/// Lends a closed sample store.
-func withSampleStore(_ body: (SampleStore) throws -> Void) throws {
-    let sample = try SampleStore()
+/// Lends a closed sample store, in which more was recorded before.
+func withSampleStore(
+    adding add: (inout SampleStore) throws -> Void = { _ in }, _ body: (SampleStore) throws -> Void
+) throws {
+    var sample = try SampleStore()
+    try add(&sample)
     sample.close()
-    try body(sample)
+    try withExtendedLifetime(sample) { try body(sample) }
 }

@@ -55,7 +55,7 @@ extension RecordedEvent {
         case .stepFailed(let body):
             error = body.failure
             retryAt = body.retryAt
-        case .stepInterrupted(let body): reason = body.reason == .crash ? "crash" : "shutdown"
+        case .stepInterrupted(let body): reason = body.reason.name
         case .slept(let body): until = body.until
         case .waitStarted(let body):
             signal = body.signal
@@ -112,6 +112,16 @@ extension RecordedEvent {
             signal = body.signal
             keptAt = body.keptAt
         default: break
+        }
+    }
+}
+
+extension StepInterrupted.Reason {
+    fileprivate var name: String {
+        switch self {
+        case .crash: "crash"
+        case .shutdown: "shutdown"
+        case .notBegun: "notBegun"
         }
     }
 }

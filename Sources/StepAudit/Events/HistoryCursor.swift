@@ -47,13 +47,14 @@ public struct HistoryCursor: BlockingCursor {
 
     private static let sliceBytes = 8 << 20
 
-    private func walk() throws -> [LSN] {
+    private mutating func walk() throws -> [LSN] {
         var chain = try store.read { snapshot in
             guard let number = try snapshot.number(of: id), let head = try snapshot.head(of: number) else {
                 throw RunLookupError(.notFound, id.description)
             }
             return Chain(run: number, next: head.lsn, sequence: head.sequence)
         }
+        head = chain.next
         while chain.next != .zero {
             let current = chain
             chain = try store.read { snapshot in

@@ -19,6 +19,10 @@ package struct Finding: Hashable, Sendable, CustomStringConvertible {
         case chunk
         /// The checkpoint leads to other heads than the log.
         case checkpoint
+        /// The store is older than what was acknowledged, or lost its last commit.
+        case rollback
+        /// A page of the database is lost or in two places.
+        case pages
     }
 
     package var code: Code
