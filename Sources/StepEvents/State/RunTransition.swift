@@ -52,10 +52,10 @@ extension RunState {
         case .waitTimedOut(let body): try endWait(body.step, event)
         case .signalRejected(let body): try requireWait(body.step, event)
         case .waitCancelled(let body):
-            guard try opened(body.step, event).activity.isWait else {
-                throw IllegalTransition(event, "step \(body.step) is not a wait")
+            switch try opened(body.step, event).activity {
+            case .sleep, .wait, .child: close(body.step)
+            case .attempt, .send: throw IllegalTransition(event, "step \(body.step) is not a wait")
             }
-            close(body.step)
         case .signalSent(let body): introduce(body.key, .send(signal: body.signal), event)
         case .signalDelivered(let body):
             guard case .send = try opened(body.step, event).activity else {
@@ -132,7 +132,6 @@ extension RunState {
     }
 
     private mutating func start(_ body: StepStarted, _ event: Event) throws(IllegalTransition) {
-        retryAt = nil
         switch body.step {
         case .new(let key):
             guard body.attempt == 1 else { throw IllegalTransition(event, "the first attempt has number 1") }
@@ -145,6 +144,7 @@ extension RunState {
                 throw IllegalTransition(event, "the next attempt of step \(number) has number \(last + 1)")
             }
             open[number]?.activity = .attempt(body.attempt, .running)
+            retryAt = nil
         }
     }
 
