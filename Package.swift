@@ -67,7 +67,9 @@ let package = Package(
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
         .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),
         .testTarget(name: "StepLogTests", dependencies: ["StepLog", "StepEvents", "LMDB", "TestSupport"]),
-        .testTarget(name: "StepReplayTests", dependencies: ["StepReplay", "StepCore", "StepEvents", "TestSupport"]),
+        .testTarget(
+            name: "StepReplayTests",
+            dependencies: ["StepReplay", "StepCore", "StepEvents", "StepLocks", "TestSupport", log]),
         .testTarget(
             name: "StepEngineTests",
             dependencies: [

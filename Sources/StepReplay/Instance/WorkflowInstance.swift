@@ -11,8 +11,9 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing` and `unwindings` are touched only by the thread that
-    // drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own lock.
+    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing` and `refusals` are touched only by the
+    // thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
+    // lock.
     private var machine: RunMachine
     private var tickets: [ObjectIdentifier: Ticket] = [:]
     private var task: Task<Void, Never>?
@@ -21,7 +22,7 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether the run's own start is durable, which `durableThrough` can't say.
     private var startIsDurable: Bool
     private var outgoing: [MachineAction] = []
-    private var unwindings = 0
+    private var refusals = 0
 
     package let run: RunFacts
     package let number: RunNumber
@@ -55,9 +56,9 @@ package final class WorkflowInstance: @unchecked Sendable {
         var cancelled: Set<UInt32> = []
     }
 
-    /// After so many `RunUnwinding`s in one unwinding, step calls suspend for ever: a loop that catches everything
-    /// and tries again would otherwise spin.
-    private static let unwindingLimit = 64
+    /// After so many step calls of a function that was told to end, further ones suspend for ever: a loop that catches
+    /// everything and tries again would otherwise spin.
+    private static let refusalLimit = 64
 
     package init(
         machine: RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost,
@@ -155,6 +156,7 @@ package final class WorkflowInstance: @unchecked Sendable {
         switch input {
         case .begin: begin()
         case .ask(let call, let isCancelled, let waiter):
+            guard !isRefusedForGood(call) else { return }
             tickets[ObjectIdentifier(call)] = Ticket(waiter: waiter)
             machine.ask(call, isCancelled: isCancelled)
         case .next(let call, let waiter): wait(waiter, for: call)
@@ -225,16 +227,16 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Answers calls and cancels tasks at once; keeps what is the host's until the code has nothing left to do, so
     /// that an outcome and the start that follows it are written in one commit.
     private func carryOut() {
+        if machine.isUnwinding, !durableWaiters.isEmpty {
+            for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
+            durableWaiters = []
+        }
         let actions = machine.takeActions()
         guard !actions.isEmpty else { return }
         for action in actions where carriesOut(action) { outgoing.append(action) }
         view.withLock { view in
             view.now = machine.now
             view.isReplaying = machine.isReplaying
-        }
-        if machine.isUnwinding, !durableWaiters.isEmpty {
-            for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
-            durableWaiters = []
         }
     }
 
@@ -249,18 +251,22 @@ package final class WorkflowInstance: @unchecked Sendable {
         return false
     }
 
+    /// Whether the call comes from code that goes on asking although every answer tells it to end. Nobody waits for
+    /// such a function any longer.
+    private func isRefusedForGood(_ call: StepCall) -> Bool {
+        guard !machine.isRunning else { return false }
+        refusals += 1
+        guard refusals > Self.refusalLimit else { return false }
+        liveLogger.error(
+            "RunUnwinding was swallowed; the step call is suspended for good",
+            metadata: ["step": "\(call.id)", "site": "\(call.site)"])
+        machine.abandonFunction()
+        return true
+    }
+
     private func answer(_ call: StepCall, _ directive: StepDirective) {
         let id = ObjectIdentifier(call)
         guard var ticket = tickets[id] else { return }
-        if case .fail(let error) = directive, error is RunUnwinding {
-            unwindings += 1
-            if unwindings > Self.unwindingLimit {
-                liveLogger.error(
-                    "RunUnwinding was swallowed; the step call is suspended for good",
-                    metadata: ["step": "\(call.id)", "site": "\(call.site)"])
-                return
-            }
-        }
         guard let waiter = ticket.waiter else {
             ticket.directive = directive
             tickets[id] = ticket

@@ -58,10 +58,15 @@ extension RunMachine {
             end = .succeeded(output)
         case .threw(let error): end = threw(error, at: time)
         }
-        if phase == .running {
-            phase = .ended
-            actions.append(.ended(end))
-        }
+        actions.append(.ended(phase == .running ? end : .unwound))
+        phase = .ended
+    }
+
+    /// Nobody waits any longer for the function to end: it was told to and does not.
+    package mutating func abandonFunction() {
+        guard phase == .unwinding else { return }
+        phase = .ended
+        actions.append(.ended(.unwound))
     }
 
     private mutating func threw(_ error: any Error, at time: Timestamp) -> MachineEnd {
@@ -155,7 +160,7 @@ extension RunMachine {
         undurable = []
     }
 
-    private mutating func unwindCalls() {
+    mutating func unwindCalls() {
         guard phase == .running else { return }
         let open = steps.values.filter { $0.call != nil }.sorted { $0.number < $1.number }
         for step in open {

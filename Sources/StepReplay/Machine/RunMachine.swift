@@ -96,6 +96,7 @@ package struct RunMachine {
     package var isActive: Bool { phase == .running }
 
     package var isUnwinding: Bool { phase == .unwinding }
+    package var isRunning: Bool { phase == .running }
 
     /// Whether the function no longer takes part, although the run goes on: what comes now is for its next instance.
     package var isAway: Bool { phase != .running && !state.status.isFinal }
@@ -126,8 +127,7 @@ package struct RunMachine {
             return event.sequence
         } catch {
             actions.append(.report(.broken(error)))
-            phase = .unwinding
-            actions.append(.ended(.unwound))
+            unwindCalls()
             return nil
         }
     }
@@ -186,7 +186,13 @@ package struct RunMachine {
         hasCaughtUp = true
         let calls = unstarted
         unstarted = []
-        for call in calls where phase == .running { begin(call, at: time) }
+        for call in calls {
+            if phase == .running { begin(call, at: time) }
+            // The machine broke off before the step was known, and so before it could be answered with the others.
+            if phase != .running, call.number == nil, step(of: call.call) == nil {
+                answer(call.call, .fail(RunUnwinding()))
+            }
+        }
         beginDurable(at: time)
         return !ready.isEmpty
     }
