@@ -85,6 +85,25 @@ import Testing
         #expect(bench.settle() == ["deliver b 2"])
     }
 
+    @Test func aStepOfAnEarlierAttemptOfTheFunctionHasNoPlaceInTheOrderOfThis() throws {
+        var history = HistoryBuilder()
+        let winner = history.started("winner", after: 0)
+        let loser = history.started("loser", after: 0)
+        history.succeeded(winner, "1")
+        history.cancelled(loser)
+        history.finished("next", "2")
+        history.attemptFailed(retryIn: 1)
+        var bench = try MachineBench(history, options: WorkflowOptions(ordering: .strict), secondsLater: 1)
+        _ = bench.run("winner")
+        let call = bench.run("loser")
+        #expect(bench.handOver() == ["deliver winner 1"])
+        bench.machine.cancelCall(call, at: bench.time)
+        #expect(bench.decisions() == ["fail loser CancellationError"])
+        // In the first attempt it was asked for after the loser's recorded cancellation.
+        _ = bench.run("next")
+        #expect(bench.settle() == ["deliver next 2"])
+    }
+
     // MARK: Ids that are asked for twice at once
 
     @Test func anIDThatIsPendingIsRefused() throws {

@@ -199,7 +199,7 @@ struct MachineBench {
 
     private static func line(_ report: MachineReport) -> String {
         switch report {
-        case .order(let key, let recorded, let found, _): "order \(key) recorded \(recorded ?? 0) found \(found)"
+        case .order(let key, let recorded, let found, _): "order \(key) recorded \(recorded) found \(found)"
         case .lateResult(let key, let attempt): "late \(key)#\(attempt)"
         case .abandoned(let key, let attempt): "abandoned \(key)#\(attempt)"
         case .unused(let count): "unused \(count)"

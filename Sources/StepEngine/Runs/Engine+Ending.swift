@@ -119,7 +119,7 @@ extension Engine {
                 "a step was asked for in another order than recorded",
                 metadata: metadata.merging(
                     [
-                        "step": "\(step)", "recorded after": "\(recorded ?? 0)", "found after": "\(found)",
+                        "step": "\(step)", "recorded after": "\(recorded)", "found after": "\(found)",
                         "site": "\(site)",
                     ], uniquingKeysWith: { $1 }))
         case .lateResult(let step, let attempt):

@@ -46,14 +46,14 @@ extension RunMachine {
                     runID: state.start.id, step: key, recorded: step.kind.rawValue, asked: call.operation.name,
                     site: call.site.description), call)
         }
-        if step.after != lastHandedOver {
+        if let after = step.after, after != lastHandedOver {
             actions.append(
                 .report(
-                    .order(key, recorded: step.after, found: lastHandedOver, site: call.site.description)))
+                    .order(key, recorded: after, found: lastHandedOver, site: call.site.description)))
             if settings.options.ordering == .strict {
                 return hold(
                     DivergenceError(
-                        runID: state.start.id, step: key, recorded: "the step after item \(step.after ?? 0)",
+                        runID: state.start.id, step: key, recorded: "the step after item \(after)",
                         asked: "it after item \(lastHandedOver)", site: call.site.description), call)
             }
         }

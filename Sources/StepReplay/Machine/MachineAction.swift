@@ -89,7 +89,7 @@ package enum SignalVerdict: Sendable, Hashable {
 
 package enum MachineReport: Sendable, Hashable {
     /// A step was asked for after another item than recorded.
-    case order(StepKey, recorded: UInt32?, found: UInt32, site: String)
+    case order(StepKey, recorded: UInt32, found: UInt32, site: String)
     /// A body ended after its step had: its result is discarded.
     case lateResult(StepKey, attempt: UInt32)
     /// A timed-out body still runs; the next attempt begins without waiting for it.

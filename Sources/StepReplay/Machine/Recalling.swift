@@ -53,9 +53,11 @@ extension RunMachine {
         numbers[key] = number
     }
 
-    /// What the code cancelled on its way out of an attempt that failed is asked for anew by the next.
+    /// What the code cancelled on its way out of an attempt that failed is asked for anew by the next, which therefore
+    /// is handed other items before it asks for the rest.
     private mutating func forgetCancelled() {
         for step in steps.values {
+            steps[step.number]?.after = nil
             guard case .cancelled = step.outcome else { continue }
             steps[step.number] = nil
             numbers[step.key] = nil

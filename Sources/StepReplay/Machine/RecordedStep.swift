@@ -23,8 +23,9 @@ struct RecordedStep {
     let number: StepNumber
     let key: StepKey
     let kind: Kind
-    /// The sequence of the last item that had been handed over when the code asked for it.
-    let after: UInt32?
+    /// The sequence of the last item that had been handed over when the code asked for it; `nil` where that is no
+    /// longer comparable.
+    var after: UInt32?
     var outcome: Outcome?
     /// Where the outcome stands in the history.
     var outcomeSequence: UInt32 = 0
