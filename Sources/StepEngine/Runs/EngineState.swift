@@ -78,9 +78,16 @@ struct EngineState {
         backlog.append(run)
     }
 
+    /// How many histories are read at once. The threads that read also drain the runs: with all of thousands of open
+    /// runs queued for reading at once, the first step of the first run would end only after the last run was read,
+    /// and a process that keeps dying during that time would get nowhere.
+    static let loadsAtOnce = 8
+
     /// The next run to be read into memory, if there is one and there is room.
     mutating func next(limit: Int) -> RunNumber? {
-        guard phase.isRunning, residents.count + loading.count < limit else { return nil }
+        guard phase.isRunning, loading.count < Self.loadsAtOnce, residents.count + loading.count < limit else {
+            return nil
+        }
         guard let run = ready.popFirst() ?? backlog.popFirst() else { return nil }
         queued.remove(run)
         loading.insert(run)
