@@ -22,8 +22,6 @@ build: setup ## Release build of the demo, its checker and the stepkit command i
 	$(SWIFT) build -c release --product stepkit
 
 demo: build ## Orders through a workflow that is killed and comes back; ORDERS=FILE, SEED=N (2.5 min; 20 s).
-	rm -rf .demo
-	mkdir .demo
 	.build/release/OrderPipeline demo $(if $(ORDERS),--orders '$(ORDERS)') $(if $(SEED),--seed '$(SEED)')
 
 test: setup ## Every test, debug build (9 min; 7 min).

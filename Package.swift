@@ -15,6 +15,7 @@ let settings: [SwiftSetting] = [
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -55,7 +56,7 @@ let package = Package(
 
         // Examples.
         .executableTarget(
-            name: "OrderPipeline", dependencies: ["StepKit"], path: "Examples/OrderPipeline",
+            name: "OrderPipeline", dependencies: ["StepKit", log, lifecycle, signals], path: "Examples/OrderPipeline",
             exclude: ["sample-orders.jsonl"]),
         .executableTarget(name: "OrderCheck", path: "Examples/OrderCheck"),
 

@@ -21,7 +21,7 @@ struct Main {
             var supervisor = try Supervisor(options)
             return try supervisor.run() ? 0 : 1
         case .worker(let options):
-            return try await Worker(options: options).run() ? 0 : Worker.someOrdersFailed
+            return try await Worker(options: options).run().rawValue
         case .printSample(let count, let seed):
             say(try SampleOrders.text(count: count, seed: seed))
             return 0

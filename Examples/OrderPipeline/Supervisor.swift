@@ -65,9 +65,9 @@ struct Supervisor {
                 "kill -9 number \(tally.kills), after \(grouped(tally.begun)) bodies had begun; "
                     + "\(tally.cutOff - before) of them were running")
             return true
-        case .exited(0):
+        case .exited(Worker.Ending.allSucceeded.rawValue):
             return false
-        case .exited(Worker.someOrdersFailed):
+        case .exited(Worker.Ending.someFailed.rawValue):
             display.announce("the worker says that orders failed:\n\(files.lastWords())")
             return false
         default:

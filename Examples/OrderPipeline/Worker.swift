@@ -1,16 +1,24 @@
 import Foundation
+import Logging
+import ServiceLifecycle
 import StepKit
+import UnixSignals
 
-/// Processes all orders of a file. Nothing here deals with crashes: a worker started again starts all orders again,
-/// and an order that has a run already simply gets that run.
+/// Processes all orders of a file. Nothing here deals with crashes. SIGTERM and SIGINT end it in order: no new step
+/// starts, those that run may end, and the next worker goes on from there, as it does after a crash.
 struct Worker {
     var options: Command.WorkerOptions
 
-    /// What the process exits with when it is through but some order failed for good.
-    static let someOrdersFailed: Int32 = 3
+    /// How the worker ended, as its exit status.
+    enum Ending: Int32 {
+        case allSucceeded = 0
+        /// Through, but some order failed for good.
+        case someFailed = 3
+        /// Asked to stop before it was through; `EX_TEMPFAIL`, which invites to try again.
+        case stoppedEarly = 75
+    }
 
-    /// - Returns: whether every order succeeded.
-    func run() async throws -> Bool {
+    func run() async throws -> Ending {
         let file = OrderFile(parsing: try OrderFile.bytes(at: options.orders))
         if !options.marks { file.problems.forEach { complain("\(options.orders) \($0)") } }
         guard !file.orders.isEmpty else { throw PipelineError.noOrders(path: options.orders) }
@@ -21,40 +29,37 @@ struct Worker {
         let shop = Shop(
             faults: FaultModel(seed: options.seed), effects: try EffectLog(path: files.effects), marks: marks)
 
-        let receipts = try await Client.withClient(id: "shop", driver: .lmdb(path: files.store)) { client in
-            let processOrder = defineProcessOrder(on: client, at: shop)
-            return await process(file.orders, with: processOrder, marks: marks)
+        let client = try await Client(id: "shop", driver: .lmdb(path: files.store))
+        let desk = OrderDesk(
+            orders: file.orders, workflow: defineProcessOrder(on: client, at: shop), inFlight: options.inFlight,
+            marks: marks)
+        // The desk is shut down first, then the client: services end in the opposite of this order.
+        let services = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: client),
+                    .init(service: desk, successTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "worker")))
+        do {
+            try await services.run()
+        } catch {
+            await client.close()
+            throw error
         }
-        if !options.marks {
-            let total = receipts.reduce(0) { $0 + $1.totalCents }
-            say("\(receipts.count) of \(file.orders.count) orders succeeded, \(money(total))\n")
-        }
-        return receipts.count == file.orders.count
+        await client.close()
+        return await report(desk, of: file.orders.count)
     }
 
-    /// Works on so many orders at a time, as a server would be asked to.
-    private func process(
-        _ orders: [Order], with workflow: Workflow<Order, Receipt>, marks: MarkWriter
-    ) async -> [Receipt] {
-        await withTaskGroup(of: Receipt?.self) { group in
-            var receipts: [Receipt] = []
-            for (index, order) in orders.enumerated() {
-                if index >= options.inFlight, let receipt = await group.next() ?? nil { receipts.append(receipt) }
-                group.addTask {
-                    do {
-                        let run = try await workflow.start(order, id: order.orderID)
-                        let receipt = try await run.result()
-                        marks.write(.orderFinished)
-                        return receipt
-                    } catch {
-                        marks.write(.orderFailed)
-                        complain("order \(order.orderID): \(error)")
-                        return nil
-                    }
-                }
-            }
-            for await case let receipt? in group { receipts.append(receipt) }
-            return receipts
+    private func report(_ desk: OrderDesk, of orders: Int) async -> Ending {
+        let (receipts, failed) = (await desk.receipts, await desk.failed)
+        let isThrough = receipts.count + failed == orders
+        if !options.marks {
+            let total = receipts.reduce(0) { $0 + $1.totalCents }
+            say("\(receipts.count) of \(orders) orders succeeded, \(money(total))\n")
+            if !isThrough { say("Stopped. Start the worker again, and it goes on from here.\n") }
         }
+        guard isThrough else { return .stoppedEarly }
+        return failed == 0 ? .allSucceeded : .someFailed
     }
 }
