@@ -44,9 +44,15 @@ package final class VirtualClock: EngineClock {
         return .nanoseconds(Int64(uptime &- begin))
     }
 
-    /// Waits until the engine has set an alarm, or has stopped.
-    package func untilAlarm() async throws {
-        try await waiting.wait { [self] in state.withLock { $0.alarm != nil || $0.isStopped } }
+    /// Waits until the engine has set an alarm that is due within a time from now, or has stopped. A body may begin a
+    /// moment before the engine has set the timers that go with it.
+    package func untilAlarm(within duration: Duration = .seconds(1_000_000_000)) async throws {
+        let wait = UInt64(max(0, duration.clampedNanoseconds))
+        try await waiting.wait { [self] in
+            state.withLock { state in
+                state.isStopped || state.alarm.map { $0 <= state.uptime &+ wait } ?? false
+            }
+        }
     }
 
     /// Sets the wall clock, as an operator would; durations are measured on.
@@ -85,8 +91,13 @@ package final class VirtualClock: EngineClock {
     package func start(_ alarm: @escaping @Sendable () -> Void) { state.withLock { $0.ring = alarm } }
 
     package func setAlarm(at deadline: UInt64?) {
-        state.withLock { $0.alarm = deadline }
+        let isDue = state.withLock { state in
+            state.alarm = deadline
+            return deadline.map { $0 <= state.uptime } ?? false
+        }
         if deadline != nil { waiting.changed() }
+        // Whoever sets it holds the lock that ringing takes.
+        if isDue { Task { advance(by: .zero) } }
     }
 
     package func stop() {
