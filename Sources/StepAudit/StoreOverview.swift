@@ -78,8 +78,7 @@ public struct StoreOverview: Hashable, Sendable {
 }
 
 extension StoreReader {
-    /// Counts what the store holds. It blocks on the disk and reads the row of every run, in slices (about half a
-    /// million runs a second).
+    /// Counts what the store holds. It blocks on the disk and reads the row of every run, in slices.
     ///
     /// - Returns: the counts.
     /// - Throws: `StoreError` when the store is damaged or can't be read.

@@ -83,8 +83,8 @@ public struct StoreVerification: Hashable, Sendable {
 
 extension StoreReader {
     /// Checks everything that the store holds: each record's checksum, each run's history, the chain hashes, every
-    /// derived table against the log, the witness, the database's pages. It blocks on the disk, reads the whole store
-    /// (about a million records a second), and needs memory for the derived tables.
+    /// derived table against the log, the witness, the database's pages. It blocks on the disk, reads the whole store,
+    /// and needs memory for the derived tables.
     ///
     /// The pages of the database carry no checksums: a damaged one may end the process. `stepkit verify` therefore
     /// does this in a process of its own.
