@@ -11,8 +11,8 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing` and `refusals` are touched only by the
-    // thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
+    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, `refusals` and `executing` are touched
+    // only by the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
     // lock.
     private var machine: RunMachine
     private var tickets: [ObjectIdentifier: Ticket] = [:]
@@ -23,6 +23,8 @@ package final class WorkflowInstance: @unchecked Sendable {
     private var startIsDurable: Bool
     private var outgoing: [MachineAction] = []
     private var refusals = 0
+    /// The attempt that the host wants the outcome of, in place of the machine.
+    private var executing: (call: StepCall, ended: (AttemptOutcome) -> Void)?
 
     package let run: RunFacts
     package let number: RunNumber
@@ -148,6 +150,21 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether nothing but waits is going on; only from ``InstanceHost/perform(_:of:)``.
     package var onlyWaits: Bool { machine.onlyWaits }
 
+    /// What the code waits for; only from ``InstanceHost/perform(_:of:)``. `nil` while it is busy with something else.
+    package var asked: (new: [ReplayHost.Request], open: [StepNumber])? {
+        view.withLock { $0.outside == 0 } ? machine.asked : nil
+    }
+
+    /// Has an attempt of a step executed that the code asked for; only from ``InstanceHost/perform(_:of:)``.
+    ///
+    /// Returns whether the code asks for it.
+    package func execute(_ facts: AttemptFacts, ended: @escaping (AttemptOutcome) -> Void) -> Bool {
+        guard let call = machine.execute(facts) else { return false }
+        executing = (call, ended)
+        carryOut()
+        return true
+    }
+
     private func take(_ input: InstanceInput, at now: Timestamp) {
         if machine.isAway, input.isForTheRun {
             outgoing.append(.bounce(input))
@@ -163,6 +180,10 @@ package final class WorkflowInstance: @unchecked Sendable {
         case .attemptBegan(let call, let attempt, let task): attemptBegan(call, attempt, task)
         case .attemptEnded(let call, let attempt, let outcome):
             tickets[ObjectIdentifier(call)]?.attempts[attempt] = nil
+            if let executing, executing.call === call {
+                self.executing = nil
+                return executing.ended(outcome)
+            }
             machine.attemptEnded(call, attempt: attempt, outcome: outcome, at: now)
         case .cancelCall(let call): machine.cancelCall(call, at: now)
         case .awaitDurable(let continuation): awaitDurable(continuation)

@@ -1,3 +1,4 @@
+import HeapModule
 package import StepCore
 package import StepEvents
 
@@ -133,6 +134,25 @@ extension RunMachine {
             conclude(number, .cancelled, as: .waitCancelled(WaitCancelled(step: number)), at: time)
             for offer in offers.removeValue(forKey: number) ?? [] { actions.append(.answerOffer(offer, .notWaiting)) }
         }
+    }
+
+    /// What the code waits for and the machine has not started: new steps in the order of the questions, and steps that
+    /// the history has begun. `nil` while the code waits for no step.
+    package var asked: (new: [ReplayHost.Request], open: [StepNumber])? {
+        guard phase == .running, waitingCalls > 0, ready.isEmpty else { return nil }
+        let new = unstarted.filter { $0.number == nil }.map {
+            ReplayHost.Request(key: $0.key, operation: $0.call.operation, after: $0.after)
+        }
+        return (new, unstarted.compactMap(\.number))
+    }
+
+    /// Has the body of a step executed that the code asked for and the machine has not started. Returns the call.
+    package mutating func execute(_ facts: AttemptFacts) -> StepCall? {
+        guard phase == .running, let asked = unstarted.first(where: { $0.key == facts.key }),
+            case .run = asked.call.operation
+        else { return nil }
+        answer(asked.call, .execute(facts))
+        return asked.call
     }
 
     func isDetached(_ call: StepCall) -> Bool {

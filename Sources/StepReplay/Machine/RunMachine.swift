@@ -7,13 +7,17 @@ package struct MachineSettings: Sendable {
     package var options: WorkflowOptions
     package var maxInterruptions: Int
     package var abandonAfter: Duration
+    /// Whether steps that the history does not have are started, and those that it has begun are carried on with. A
+    /// host that only wants to know what the code asks for says no.
+    package var startsSteps: Bool
     /// Gives out the number of a new run, for children.
     package var allocateRun: @Sendable () -> RunNumber
 
     package init(
         options: WorkflowOptions = WorkflowOptions(), maxInterruptions: Int = 10, abandonAfter: Duration = .seconds(30),
-        allocateRun: @escaping @Sendable () -> RunNumber
+        startsSteps: Bool = true, allocateRun: @escaping @Sendable () -> RunNumber
     ) {
+        self.startsSteps = startsSteps
         self.allocateRun = allocateRun
         self.options = options
         self.maxInterruptions = maxInterruptions
@@ -182,7 +186,7 @@ package struct RunMachine {
             }
             return true
         }
-        guard !unstarted.isEmpty else { return false }
+        guard !unstarted.isEmpty, settings.startsSteps else { return false }
         hasCaughtUp = true
         let calls = unstarted
         unstarted = []
