@@ -142,6 +142,9 @@ extension Check {
         let retried = events.ends(.stepFailed).filter { $0.attempt < highestAttempt[$0.stepKey] ?? 0 }
         let interrupted = events.ends(.stepInterrupted)
         let trouble = counts((events.ends(.stepFailed) + interrupted).compactMap { keyOfRun[$0.stepKey.run] })
+        // Crashes are what the demo is about: an order that one met comes before any that services merely failed.
+        let crashed = Set(interrupted.compactMap { keyOfRun[$0.stepKey.run] })
+        let candidates = crashed.isEmpty ? trouble : trouble.filter { crashed.contains($0.key) }
         return Figures(
             ordersSucceeded: evidence.orders.count { order in
                 runsOfKey[order.orderID]?.contains { $0.status == "succeeded" } ?? false
@@ -153,7 +156,7 @@ extension Check {
                 + succeeded.count - Set(succeeded.map(\.stepKey)).count,
             totalCents: sum(confirmations.map(\.totalCents)),
             expectedCents: sum(evidence.orders.map(\.totalCents)),
-            liveliestOrder: trouble.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
+            liveliestOrder: candidates.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
                 ?? evidence.orders.first?.orderID ?? "")
     }
 }
@@ -167,7 +170,7 @@ struct Figures: Encodable, Equatable {
     var duplicates: Int
     var totalCents: Int
     var expectedCents: Int
-    /// The order with the most failed and interrupted attempts.
+    /// The order with the most failed and interrupted attempts, among those with an interrupted one if there are any.
     var liveliestOrder: String
 }
 

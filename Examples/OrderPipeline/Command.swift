@@ -9,14 +9,14 @@ enum Command: Equatable {
         var orders = Command.sample
         var directory = ".demo"
         var seed: UInt64 = 1
-        var inFlight = 16
+        var inFlight = 14
     }
 
     struct WorkerOptions: Equatable {
         var orders: String
         var directory = ".demo"
         var seed: UInt64 = 1
-        var inFlight = 16
+        var inFlight = 14
         var marks = false
     }
 
@@ -35,7 +35,7 @@ enum Command: Equatable {
         --orders FILE   orders, one JSON object a line; - is standard input (demo: the sample, from the package root)
         --dir DIR       where the store and all other files go (.demo)
         --seed N        draws failures, durations and kills (1)
-        --in-flight N   orders worked on at the same time (16)
+        --in-flight N   orders worked on at the same time (14)
         --marks         tell progress on standard output, one word a line, as the supervisor wants it
         """
 

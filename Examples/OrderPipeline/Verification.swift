@@ -9,7 +9,7 @@ struct CheckReport: Codable {
     var duplicates: Int
     var totalCents: Int
     var expectedCents: Int
-    /// The order that went through the most failures and interruptions.
+    /// Of the orders that a crash met, the one that went through the most.
     var liveliestOrder: String
 }
 

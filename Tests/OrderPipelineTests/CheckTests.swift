@@ -20,6 +20,16 @@ import Testing
                     expectedCents: 300, liveliestOrder: "a"))
     }
 
+    @Test func theOrderToLookAtIsOneThatACrashMet() throws {
+        var evidence = honestEvidence()
+        let started = try #require(evidence.events.last { $0.run == "run-b" && $0.kind == "stepStarted" })
+        for attempt in 2...5 { evidence.append(started, kind: "stepFailed", attempt: attempt) }
+        #expect(Check(evidence).figures.liveliestOrder == "a")
+
+        evidence.events.removeAll { $0.kind == "stepInterrupted" }
+        #expect(Check(evidence).figures.liveliestOrder == "b")
+    }
+
     @Test func anUnreadableLineBreaksTheFirstRule() {
         var evidence = honestEvidence()
         evidence.unreadable = ["effects, line 3: not what it should be"]
