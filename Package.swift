@@ -13,7 +13,6 @@ let settings: [SwiftSetting] = [
 ]
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
-let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -28,7 +27,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -39,19 +37,19 @@ let package = Package(
         .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
         // The layers, from the bottom up.
-        .target(name: "LMDB", dependencies: ["CLMDB"]),
         .target(name: "StepLocks"),
+        .target(name: "LMDB", dependencies: ["CLMDB", "StepLocks"]),
         .target(name: "StepEvents"),
-        .target(name: "StepLog", dependencies: ["StepEvents", "StepLocks", "LMDB", "CNettle", log, metrics, deque]),
+        .target(name: "StepLog", dependencies: ["StepEvents", "StepLocks", "LMDB", "CNettle", deque]),
         .target(name: "StepCore", dependencies: ["StepEvents", "StepLocks", log, lifecycle]),
         .target(name: "StepReplay", dependencies: ["StepEvents", "StepLocks", "StepCore", log, deque, heap]),
         .target(
             name: "StepEngine",
-            dependencies: ["StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay", log, metrics, deque, heap]),
+            dependencies: ["StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay", log, deque, heap]),
         .target(name: "StepAudit", dependencies: ["StepEvents", "StepLog"]),
         .target(
             name: "StepKit",
-            dependencies: ["StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", "StepAudit", log]),
+            dependencies: ["StepEvents", "StepLog", "StepCore", "StepReplay", "StepEngine", "StepAudit"]),
         .executableTarget(name: "StepKitCLI", dependencies: ["StepKit", arguments]),
 
         // Examples.
@@ -67,7 +65,7 @@ let package = Package(
             path: "Tests/TestSupport"),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "CLMDB"]),
         .testTarget(name: "StepEventsTests", dependencies: ["StepEvents", "TestSupport"]),
-        .testTarget(name: "StepLogTests", dependencies: ["StepLog", "StepEvents", "LMDB", "TestSupport"]),
+        .testTarget(name: "StepLogTests", dependencies: ["StepLog", "StepEvents", "StepLocks", "LMDB", "TestSupport"]),
         .testTarget(
             name: "StepReplayTests",
             dependencies: ["StepReplay", "StepCore", "StepEvents", "StepLocks", "TestSupport", log]),

@@ -1,5 +1,6 @@
 import CLMDB
 import Glibc
+import StepLocks
 import Synchronization
 
 /// One LMDB environment: a directory with `data.mdb` and `lock.mdb`.
@@ -22,7 +23,7 @@ package final class Environment: Sendable {
     /// Distinguishes the environments of this process, so that a table of one is refused by another.
     let number: UInt64
     private let file: EnvironmentRegistry.FileID
-    private let openingTables = Mutex(())
+    private let openingTables = Locked(())
 
     private static let count = Atomic<UInt64>(0)
 

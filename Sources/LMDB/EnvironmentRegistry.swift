@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import StepLocks
 
 /// Which data files this process has open.
 ///
@@ -18,7 +18,7 @@ enum EnvironmentRegistry {
         }
     }
 
-    private static let open = Mutex<Set<FileID>>([])
+    private static let open = Locked<Set<FileID>>([])
 
     static func claim(_ file: FileID, path: String) throws {
         guard open.withLock({ $0.insert(file).inserted }) else { throw OpenRefusal.alreadyOpenInProcess(path: path) }

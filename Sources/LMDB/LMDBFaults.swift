@@ -1,4 +1,4 @@
-import Synchronization
+import StepLocks
 
 /// A plan of failures for one environment, for tests only: the n-th call of a kind fails with a given code.
 ///
@@ -24,7 +24,7 @@ package final class LMDBFaults: Sendable {
         var counts: [Call: Int] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let observer: (@Sendable (Call, Int) -> Void)?
 
     /// - Parameter observer: Told of each call and its number before it is made; it may end the process.

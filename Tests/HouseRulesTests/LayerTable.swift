@@ -1,7 +1,7 @@
 extension LayerRule {
     /// What each target below Sources and Examples may import, from the bottom up. Imports point downwards only.
     static let table: [Layer] = [
-        Layer("LMDB", ours: ["CLMDB"], others: ["Glibc", "Synchronization"]),
+        Layer("LMDB", ours: ["CLMDB", "StepLocks"], others: ["Glibc", "Synchronization"]),
         Layer("StepLocks", ours: [], others: ["Synchronization"]),
         // The vocabulary: no input or output, no clock, no Foundation.
         Layer("StepEvents", ours: [], others: []),

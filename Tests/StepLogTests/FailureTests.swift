@@ -1,6 +1,6 @@
 import StepEvents
+import StepLocks
 import StepLog
-import Synchronization
 import TestSupport
 import Testing
 
@@ -55,7 +55,7 @@ struct FailureTests {
         for place in StoreFault.Place.allCases {
             try withStore(form) { test in
                 let acks = AckRecorder()
-                let health = Mutex<[StoreHealth]>([])
+                let health = Locked<[StoreHealth]>([])
                 test.store.onHealthChange = { new in health.withLock { $0.append(new) } }
                 var script = RunScript()
                 let accepted = try script.start(observer: acks, token: 1)
@@ -94,7 +94,7 @@ struct FailureTests {
     func poisoned(form: StoreForm, afterEffect: Bool) throws {
         try withStore(form) { test in
             let acks = AckRecorder()
-            let health = Mutex<[StoreHealth]>([])
+            let health = Locked<[StoreHealth]>([])
             test.store.onHealthChange = { new in health.withLock { $0.append(new) } }
             var script = RunScript()
             let start = try script.start(observer: acks)
@@ -186,7 +186,7 @@ struct FailureTests {
     func crashInsideCommit(seed: UInt64) throws {
         let test = try TestStore(.memory, seed: seed)
         let memory = try #require(test.memory)
-        let crashes = Mutex<[(kept: MemoryTables, lost: MemoryTables)]>([])
+        let crashes = Locked<[(kept: MemoryTables, lost: MemoryTables)]>([])
         memory.setDuringCommit {
             let pair = (memory.crashClone(keepingUnfinishedCommit: true), memory.crashClone())
             crashes.withLock { $0.append((kept: pair.0, lost: pair.1)) }

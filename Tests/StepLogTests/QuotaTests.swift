@@ -1,6 +1,6 @@
 import StepEvents
+import StepLocks
 import StepLog
-import Synchronization
 import TestSupport
 import Testing
 
@@ -62,7 +62,7 @@ struct QuotaTests {
 
     @Test("The file system's reserve is kept free, and work goes on by itself once there is room")
     func reserve() throws {
-        let free = Mutex(1 << 40)
+        let free = Locked(1 << 40)
         let total = 100 << 30
         let space: @Sendable (String) -> StoreOptions.Space? = { _ in
             StoreOptions.Space(freeBytes: free.withLock { $0 }, totalBytes: total)

@@ -1,6 +1,6 @@
 package import StepEvents
+import StepLocks
 package import StepLog
-import Synchronization
 
 /// Writes down what a store says of the commands it was given.
 package final class AckRecorder: CommitObserver {
@@ -9,7 +9,7 @@ package final class AckRecorder: CommitObserver {
         package var outcome: Result<LSN, StoreError>
     }
 
-    private let state = Mutex<[Ack]>([])
+    private let state = Locked<[Ack]>([])
     private let monitor = Monitor()
 
     package init() {}

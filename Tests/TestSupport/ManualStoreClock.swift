@@ -1,6 +1,6 @@
 package import StepEvents
+import StepLocks
 package import StepLog
-import Synchronization
 
 /// A clock of a store that moves only when a test says so.
 package final class ManualStoreClock: StoreClock {
@@ -10,7 +10,7 @@ package final class ManualStoreClock: StoreClock {
         var sleepers: [ObjectIdentifier: Monitor] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init() {}
 

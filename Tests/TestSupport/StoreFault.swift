@@ -1,7 +1,7 @@
 import Glibc
 import LMDB
+import StepLocks
 import StepLog
-import Synchronization
 
 /// What a disk can do to a commit, for either form of store.
 package enum StoreFault: String, CaseIterable, Sendable {
@@ -45,7 +45,7 @@ package final class FaultPlan: Sendable {
     }
 
     let lmdb = LMDBFaults()
-    private let rule = Mutex<Rule?>(nil)
+    private let rule = Locked<Rule?>(nil)
 
     package init() {}
 

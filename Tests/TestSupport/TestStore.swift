@@ -1,6 +1,6 @@
 import Foundation
+import StepLocks
 package import StepLog
-import Synchronization
 
 /// The forms of store that one suite of tests runs on.
 package enum StoreForm: String, CaseIterable, Sendable {
@@ -28,7 +28,7 @@ package final class TestStore {
     ) throws {
         self.form = form
         clock = ManualStoreClock()
-        let generator = Mutex(SeededGenerator(seed: seed))
+        let generator = Locked(SeededGenerator(seed: seed))
         var options = StoreOptions()
         options.clock = clock
         options.makeIncarnation = { generator.withLock { $0.next() } }

@@ -89,6 +89,7 @@ extension Engine {
         }
         var inputs: [InstanceInput] = []
         var instance: WorkflowInstance?
+        var wakeAt: Timestamp?
         do {
             instance = try state.withLock { state in
                 state.loading.remove(run)
@@ -99,6 +100,11 @@ extension Engine {
                     definition.accepts.contains(started.version)
                 else {
                     state.stranded[started.workflow, default: []].insert(run)
+                    return nil
+                }
+                if case .runAttemptFailed(let failed) = last.body, failed.retryAt > clock.now, inputs.isEmpty {
+                    // The function's next attempt has its recorded time, over restarts too.
+                    wakeAt = failed.retryAt
                     return nil
                 }
                 state.held.remove(run)
@@ -114,6 +120,7 @@ extension Engine {
         } else {
             refuse(inputs, for: run, history)
         }
+        if let wakeAt { setWake(run, at: wakeAt) }
         endIfQuiet()
         pump()
     }

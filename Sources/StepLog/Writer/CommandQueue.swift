@@ -77,7 +77,8 @@ final class CommandQueue: @unchecked Sendable {
         defer { commands = [] }
         bytes = 0
         waiting.store(0, ordering: .releasing)
-        return Array(commands)
+        // An array made of an empty deque writes to the storage that all empty arrays share.
+        return commands.isEmpty ? [] : Array(commands)
     }
 
     func refuse(_ change: (inout Refusals) -> Void) {
