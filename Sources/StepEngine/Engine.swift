@@ -172,10 +172,13 @@ package final class Engine: DriverSession {
     }
 
     private func endedRunning() {
-        state.withLock { state in
+        let left = state.withLock { state -> [InstanceInput] in
             state.stopsAtOnce = false
             if state.phase.isRunning || state.phase.isStopping { state.phase = .idle }
+            defer { state.stash = [:] }
+            return Array(state.stash.values.joined())
         }
+        refuseForNow(left)
         results.fail(EngineNotRunning(operation: "waiting for a result"))
         resumeStopWaiters()
     }

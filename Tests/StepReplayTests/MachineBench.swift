@@ -143,6 +143,7 @@ struct MachineBench {
         case .answerCancel(_, let isNews): "cancel answered \(isNews)"
         case .bounce(.offer(let offer)): "bounce offer \(offer.id)"
         case .bounce: "bounce"
+        case .parkRefused: "park refused"
         case .deliverSignal(let step, let sent, _): "send \(sent.signal) \(sent.payload) for \(step)"
         case .startChild(let run, let started): "start child \(run) \(started.workflow)"
         case .awaitChild(let step, let run): "await child \(run) for \(step)"

@@ -62,22 +62,52 @@ extension Engine {
     }
 
     /// Has `run` read into memory, for what came for it.
+    ///
+    /// Under the lock, because a run that leaves memory takes the same lock: what is in the mailbox by then is given
+    /// back by ``bounce(_:from:)``, and nothing comes into it later.
     func wake(_ run: RunNumber, with input: InstanceInput? = nil) {
-        let resident = state.withLock { state -> Resident? in
-            if let resident = state.residents[run] { return resident }
+        let (isPosted, instance) = state.withLock { state -> (Bool, WorkflowInstance?) in
+            if let instance = state.residents[run]?.instance {
+                return (true, input.map { instance.deposit($0) } == true ? instance : nil)
+            }
+            guard state.phase.isRunning || state.phase.isStopping else { return (false, nil) }
             if let input { state.stash[run, default: []].append(input) }
             if state.phase.isRunning, !state.held.contains(run) || input != nil {
                 state.enqueue(run, first: true)
             }
-            return nil
+            return (true, nil)
         }
-        guard let resident else { return pump() }
-        if let input { resident.post(input) }
+        if let instance { pool.submit(.drain(instance)) }
+        if !isPosted, let input { refuseForNow([input]) }
+        pump()
     }
 
-    /// The function is leaving memory: keep the input for its next instance.
-    func bounce(_ input: InstanceInput, for run: RunNumber) {
-        state.withLock { $0.stash[run, default: []].append(input) }
+    /// Gives the input to the run if it is in memory. Returns whether it is.
+    func postIfResident(_ input: InstanceInput, to run: RunNumber) -> Bool {
+        let (isResident, instance) = state.withLock { state -> (Bool, WorkflowInstance?) in
+            guard let instance = state.residents[run]?.instance else { return (false, nil) }
+            return (true, instance.deposit(input) ? instance : nil)
+        }
+        if let instance { pool.submit(.drain(instance)) }
+        return isResident
+    }
+
+    /// The function is leaving memory, or has left: keep the input for its next instance.
+    func bounce(_ input: InstanceInput, from resident: Resident) {
+        if case .offer(let offer) = input, resident.takeKept(forOffer: offer.id) != nil {
+            // The next instance asks for kept signals itself.
+            return answerOffer(offer.id, .success(.notWaiting))
+        }
+        let run = resident.number
+        let (isKept, hasLeft) = state.withLock { state -> (Bool, Bool) in
+            guard state.phase.isRunning || state.phase.isStopping else { return (false, false) }
+            state.stash[run, default: []].append(input)
+            guard state.residents[run] == nil, state.phase.isRunning else { return (true, false) }
+            state.enqueue(run, first: true)
+            return (true, true)
+        }
+        if !isKept { refuseForNow([input]) }
+        if hasLeft { pump() }
     }
 
     private func load(_ run: RunNumber) {
@@ -85,15 +115,16 @@ extension Engine {
         do {
             history = try store.history(of: run).map(\.event)
         } catch {
-            return loadFailed(run, error)
+            return loadFailed(run, error, [])
         }
         var inputs: [InstanceInput] = []
         var instance: WorkflowInstance?
         var wakeAt: Timestamp?
         do {
             instance = try state.withLock { state in
-                state.loading.remove(run)
                 inputs = state.stash.removeValue(forKey: run) ?? []
+                // One that is not executed stays reserved until its cancellation is recorded.
+                if !inputs.contains(where: \.cancelsRun) { state.loading.remove(run) }
                 guard case .runStarted(let started)? = history.first?.body, state.phase.isRunning else { return nil }
                 guard let last = history.last, !Self.isFinal(last.kind) else { return nil }
                 guard let definition = state.definitions[started.workflow],
@@ -102,16 +133,17 @@ extension Engine {
                     state.stranded[started.workflow, default: []].insert(run)
                     return nil
                 }
+                guard !state.held.contains(run) else { return nil }
                 if case .runAttemptFailed(let failed) = last.body, failed.retryAt > clock.now, inputs.isEmpty {
                     // The function's next attempt has its recorded time, over restarts too.
                     wakeAt = failed.retryAt
                     return nil
                 }
-                state.held.remove(run)
+                state.loading.remove(run)
                 return try makeResident(history, definition, durableThrough: last.sequence, &state).1
             }
         } catch {
-            return loadFailed(run, error)
+            return loadFailed(run, error, inputs)
         }
         if let instance {
             timers.clear(run)
@@ -126,10 +158,11 @@ extension Engine {
     }
 
     /// A history that can't be read concerns its run alone; the others go on.
-    private func loadFailed(_ run: RunNumber, _ error: any Error) {
+    private func loadFailed(_ run: RunNumber, _ error: any Error, _ taken: [InstanceInput]) {
         let inputs = state.withLock { state in
-            state.loading.remove(run)
-            return state.stash.removeValue(forKey: run) ?? []
+            let inputs = taken + (state.stash.removeValue(forKey: run) ?? [])
+            if !inputs.contains(where: \.cancelsRun) { state.loading.remove(run) }
+            return inputs
         }
         logger.error("a run can't be read", metadata: ["run": "\(run)", "error": "\(error)"])
         refuse(inputs, for: run, [])
@@ -137,45 +170,21 @@ extension Engine {
         pump()
     }
 
-    /// What came for a run that can't take it: it has ended, or its code is not here.
-    private func refuse(_ inputs: [InstanceInput], for run: RunNumber, _ history: [Event]) {
-        for input in inputs {
-            switch input {
-            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
-            case .cancelRun(let by, let reason, let token): cancelCold(history, by: by, reason: reason, token)
-            default: break
-            }
-        }
-    }
-
-    /// Cancels a run whose code is not here: recorded now, carried out when the code comes.
-    private func cancelCold(_ history: [Event], by: String, reason: String, _ token: UInt64) {
-        guard var state = try? RunState(history: history), !state.status.isFinal, state.cancel == nil else {
-            return answerCancel(token, .success(false))
-        }
-        let event = Event(
-            run: state.run, sequence: state.nextSequence, time: max(clock.now, state.lastTime),
-            body: .runCancelRequested(RunCancelRequested(by: by, reason: reason)))
-        guard let transition = try? state.apply(event) else { return answerCancel(token, .success(false)) }
-        var batch = EventBatch()
-        var changes: [TableChange] = []
-        batch.append(event)
-        Projection.changes(transition, after: state, event: event, into: &changes)
-        do throws(StoreError) {
-            try store.submit(
-                Command(
-                    batch: batch, changes: changes, observer: ColdObserver { [self] in answerCancel(token, $0) },
-                    priority: .completion))
-        } catch {
-            answerCancel(token, .failure(error))
-        }
-    }
-
     static func isFinal(_ kind: EventKind) -> Bool {
         kind == .runSucceeded || kind == .runFailed || kind == .runCancelled
     }
 
     // MARK: Parking
+
+    /// A run was busy again before it could be parked.
+    func parkRefused(_ resident: Resident) {
+        let wantsRoom = state.withLock { state in
+            guard state.residents[resident.number] === resident else { return false }
+            state.parking.remove(resident.number)
+            return state.wantsRoom && state.waiting[resident.number] != nil
+        }
+        if wantsRoom { parkForRoom() }
+    }
 
     func waitingChanged(_ resident: Resident, since: Timestamp?) {
         let wantsRoom = state.withLock { state in
@@ -200,6 +209,10 @@ extension Engine {
         }
         for resident in chosen { resident.post(.park) }
     }
+}
+
+extension InstanceInput {
+    fileprivate var cancelsRun: Bool { if case .cancelRun = self { true } else { false } }
 }
 
 /// Hears of a command that no instance made.

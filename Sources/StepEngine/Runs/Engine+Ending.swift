@@ -78,7 +78,7 @@ extension Engine {
 
     // MARK: Parents and children
 
-    private func notifyParent(of child: RunState, _ outcome: InvokeFinished.Outcome) {
+    func notifyParent(of child: RunState, _ outcome: InvokeFinished.Outcome) {
         guard let parent = child.start.parent else { return }
         wake(parent.run, with: .childEnded(parent.step, outcome))
     }
@@ -92,7 +92,7 @@ extension Engine {
                 guard let history = try? store.history(of: child).map(\.event),
                     let outcome = Self.outcome(of: history)
                 else { return }
-                parent.post(.childEnded(step, outcome))
+                wake(parent.number, with: .childEnded(step, outcome))
             })
     }
 

@@ -60,6 +60,7 @@ final class Resident: InstanceHost, CommitObserver {
             flush.finish()
         }
         noteWaiting(instance)
+        if actions.contains(where: { if case .parkRefused = $0 { true } else { false } }) { engine.parkRefused(self) }
         if engine.isStopping, instance.isActive, !instance.hasRunningBodies {
             instance.post(.unwind(interrupting: false))
         }
@@ -94,7 +95,7 @@ final class Resident: InstanceHost, CommitObserver {
     func takeKept(forOffer id: UInt64) -> KeptSignal? { keptOffers.withLock { $0.removeValue(forKey: id) } }
 
     private func noteWaiting(_ instance: WorkflowInstance) {
-        let waits = instance.status == .waiting && instance.onlyWaits
+        let waits = instance.canBeParked
         let changed = waitingSince.withLock { since in
             guard (since != nil) != waits else { return false }
             since = waits ? instance.state.lastTime : nil
@@ -174,7 +175,7 @@ private struct Flush {
         case .answerCancel(let token, let isNews):
             let engine = engine
             then.append { engine.answerCancel(token, $0.map { isNews }) }
-        case .bounce(let input): engine.bounce(input, for: resident.number)
+        case .bounce(let input): engine.bounce(input, from: resident)
         case .deliverSignal(let step, let sent, let key):
             let resident = resident
             then.append { if case .success = $0 { resident.engine.deliver(sent, key: key, step, of: resident) } }
@@ -190,7 +191,7 @@ private struct Flush {
             let resident = resident
             let state = instance.state
             then.append { resident.engine.ended(resident, end, state, $0) }
-        case .answer, .cancelFunction, .cancelAttempt: break
+        case .answer, .cancelFunction, .cancelAttempt, .parkRefused: break
         }
     }
 

@@ -155,8 +155,8 @@ extension Engine {
             let verdict = try await signals.offer { id in
                 resident.keep(KeptSignal(name: name, keptAt: row.keptAt), forOffer: id)
                 // The key's receipt stands already: keeping the signal wrote it.
-                resident.post(
-                    .offer(SignalOffer(id: id, step: waiter.step, payload: body.payload, idempotencyKey: nil)))
+                let offer = SignalOffer(id: id, step: waiter.step, payload: body.payload, idempotencyKey: nil)
+                if !postIfResident(.offer(offer), to: waiter.run) { answerOffer(id, .success(.notWaiting)) }
             }
             switch verdict {
             case .accepted: return true

@@ -147,8 +147,11 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether any attempt's body runs; only from ``InstanceHost/perform(_:of:)``.
     package var hasRunningBodies: Bool { machine.hasRunningBodies }
 
-    /// Whether nothing but waits is going on; only from ``InstanceHost/perform(_:of:)``.
-    package var onlyWaits: Bool { machine.onlyWaits }
+    /// Whether nothing but waits is going on and the run may leave memory meanwhile; only from
+    /// ``InstanceHost/perform(_:of:)``.
+    package var canBeParked: Bool {
+        definition.options.parking == .whenNeeded && machine.onlyWaits && view.withLock { $0.outside == 0 }
+    }
 
     /// What the code waits for; only from ``InstanceHost/perform(_:of:)``. `nil` while it is busy with something else.
     package var asked: (new: [ReplayHost.Request], open: [StepNumber])? {
@@ -202,8 +205,7 @@ package final class WorkflowInstance: @unchecked Sendable {
         case .unwind(let interrupting): machine.unwind(interrupting: interrupting, at: now)
         case .quiesce: machine.quiesce()
         case .park:
-            guard machine.onlyWaits, view.withLock({ $0.outside == 0 }), definition.options.parking == .whenNeeded
-            else { return }
+            guard canBeParked else { return outgoing.append(.parkRefused) }
             machine.unwind(interrupting: false, at: now)
         }
     }

@@ -23,6 +23,8 @@ package enum MachineAction: Sendable {
     case answerCancel(UInt64, isNews: Bool)
     /// The function is leaving memory but the run goes on: keep this for its next instance.
     indirect case bounce(InstanceInput)
+    /// The run is busy again, or must stay: it was not parked.
+    case parkRefused
     /// Deliver a signal that this run sends, once its event is durable.
     indirect case deliverSignal(StepNumber, SignalSent, idempotencyKey: String)
     /// A child is to be started in the same commit.

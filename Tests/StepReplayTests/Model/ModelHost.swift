@@ -205,7 +205,7 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
         case .report(let report): reports.append(report)
         case .bounce(let input): bounced.append(input)
         case .ended(let end): ends.append(end)
-        case .answer, .cancelFunction, .cancelAttempt, .answerCancel, .cancelChild, .endTurn: break
+        case .answer, .cancelFunction, .cancelAttempt, .answerCancel, .cancelChild, .endTurn, .parkRefused: break
         }
     }
 }

@@ -1,0 +1,131 @@
+import StepCore
+import StepEvents
+import StepLocks
+import StepLog
+import StepReplay
+
+extension Engine {
+    /// What came for a run that can't take it: it has ended, it is held, or its code is not here.
+    func refuse(_ inputs: [InstanceInput], for run: RunNumber, _ history: [Event]) {
+        var tokens: [UInt64] = []
+        var request: RunCancelRequested?
+        for input in inputs {
+            switch input {
+            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
+            case .cancelRun(let by, let reason, let token):
+                request = request ?? RunCancelRequested(by: by, reason: reason)
+                tokens.append(token)
+            default: break
+            }
+        }
+        if let request { cancelCold(run, history, request, tokens) }
+    }
+
+    /// What came for runs that no engine executes now. What is recorded elsewhere, as a child's end, is asked for
+    /// again when one does.
+    func refuseForNow(_ inputs: [InstanceInput]) {
+        for input in inputs {
+            switch input {
+            case .offer(let offer):
+                signals.answer(offer.id, .failure(EngineNotRunning(operation: "sending a signal")))
+            case .cancelRun(_, _, let token):
+                answers.answer(token, .failure(EngineNotRunning(operation: "cancelling a run")))
+            default: break
+            }
+        }
+    }
+
+    /// Cancels a run that is not executed: recorded now, carried out when its code comes. A held run ends at once,
+    /// since no code that is here could clean up.
+    ///
+    /// The run counts as being loaded until that is durable, so that nobody reads a history which lacks it.
+    private func cancelCold(
+        _ run: RunNumber, _ history: [Event], _ request: RunCancelRequested, _ tokens: [UInt64]
+    ) {
+        let recorded = ColdCancellation(history, request, at: clock.now)
+        guard let recorded, !recorded.batch.isEmpty else {
+            for token in tokens { answerCancel(token, .success(false)) }
+            return endCold(run)
+        }
+        let observer = ColdObserver { [self] outcome in
+            if case .success = outcome, recorded.state.status.isFinal { endedCold(recorded) }
+            for token in tokens { answerCancel(token, outcome) }
+            endCold(run)
+        }
+        do throws(StoreError) {
+            try store.submit(
+                Command(
+                    batch: recorded.batch, changes: recorded.changes, observer: observer, priority: .completion))
+        } catch {
+            for token in tokens { answerCancel(token, .failure(error)) }
+            endCold(run)
+        }
+    }
+
+    /// A held run was cancelled, and that is durable.
+    private func endedCold(_ recorded: ColdCancellation) {
+        let last = recorded.state
+        state.withLock { _ = $0.held.remove(last.run) }
+        results.resolve(last.start.id, .failure(Self.cancelledError(last)))
+        notifyParent(of: last, .cancelled)
+        let (store, parent) = (store, last.start.id)
+        for child in recorded.children {
+            pool.submit(
+                .job { [self] in
+                    let first = try? store.read { snapshot in
+                        try snapshot.run(child).flatMap { try snapshot.event(at: $0.first) }
+                    }
+                    guard case .runStarted(let started)? = first?.event.body, started.parent?.detached == false else {
+                        return
+                    }
+                    cancelChild(child, of: parent, reason: "its parent was cancelled")
+                })
+        }
+    }
+
+    /// What was recorded for the run is durable: others may read its history again.
+    private func endCold(_ run: RunNumber) {
+        state.withLock { state in
+            state.loading.remove(run)
+            if state.stash[run] != nil, state.phase.isRunning { state.enqueue(run, first: true) }
+        }
+        endIfQuiet()
+        pump()
+    }
+}
+
+/// The events by which a run that is not executed is cancelled.
+private struct ColdCancellation {
+    private(set) var state: RunState
+    private(set) var batch = EventBatch()
+    private(set) var changes: [TableChange] = []
+    /// Runs that the run waited for when it ended.
+    private(set) var children: [RunNumber] = []
+
+    init?(_ history: [Event], _ request: RunCancelRequested, at time: Timestamp) {
+        guard let state = try? RunState(history: history), !state.status.isFinal else { return nil }
+        self.state = state
+        do {
+            if state.cancel == nil { try accept(.runCancelRequested(request), time) }
+            guard state.status == .held else { return }
+            try accept(.runResumed(RunResumed()), time)
+            for (step, open) in state.open.sorted(by: { $0.key < $1.key }) {
+                // Recorded one by one, for recovery to see that the child was given up.
+                guard case .child(let child, _, _) = open.activity else { continue }
+                children.append(child)
+                try accept(.waitCancelled(WaitCancelled(step: step)), time)
+            }
+            try accept(.runCancelled(RunCancelled()), time)
+        } catch {
+            return nil
+        }
+    }
+
+    private mutating func accept(_ body: EventBody, _ time: Timestamp) throws(IllegalTransition) {
+        let event = Event(
+            run: state.run, sequence: state.nextSequence, time: max(time, state.lastTime), body: body)
+        let transition = try state.apply(event)
+        batch.append(event)
+        Projection.changes(transition, after: state, event: event, into: &changes)
+    }
+}
