@@ -1,0 +1,214 @@
+import StepEvents
+import StepKit
+import StepLog
+import TestSupport
+import Testing
+
+@Suite("More runs than may be in memory", .timeLimit(.minutes(1)))
+struct ParkingTests {
+    @Test("Hundreds of sleeping runs in four places all end", arguments: StoreForm.allCases)
+    func sleepers(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 4 }) { engine in
+            let journal = Journal()
+            let flow = engine.client.workflow("nap", input: Int.self) { context, step in
+                try await step.run("before") { journal.note("before \(context.input)") }
+                try await step.sleep("rest", for: .seconds(1_000 + context.input))
+                try await step.run("after") { journal.note("after \(context.input)") }
+                return context.input
+            }
+            try await engine.run()
+            var runs: [Run<Int>] = []
+            for number in 0..<200 { runs.append(try await flow.start(number)) }
+            for run in runs { try await engine.untilSleeping(run.id) }
+            engine.clock.advance(by: .seconds(1_500))
+            for (number, run) in runs.enumerated() { #expect(try await run.result() == number) }
+            #expect(Set(journal.notes).count == 400)
+            #expect(journal.notes.count == 400, "no finished body ran again")
+        }
+    }
+
+    @Test("Hundreds of runs that wait for signals, woken in any order", arguments: StoreForm.allCases)
+    func signals(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 4 }) { engine in
+            let flow = engine.client.workflow("wait", input: Int.self) { context, step in
+                let first = try await step.waitForSignal("a", signal: "a/\(context.input)", as: Int.self) ?? -1
+                let second = try await step.waitForSignal("b", signal: "b/\(context.input)", as: Int.self) ?? -1
+                return first + second
+            }
+            try await engine.run()
+            var runs: [Run<Int>] = []
+            for number in 0..<100 { runs.append(try await flow.start(number)) }
+            for (number, run) in runs.enumerated() { try await engine.untilWaiting(run.id, for: "a/\(number)") }
+            var generator = SeededGenerator(seed: 7)
+            for name in ["a", "b"] {
+                for number in (0..<100).shuffled(using: &generator) {
+                    try await engine.untilWaiting(runs[number].id, for: "\(name)/\(number)")
+                    #expect(try await engine.client.signal("\(name)/\(number)", number) == runs[number].id)
+                }
+            }
+            for (number, run) in runs.enumerated() { #expect(try await run.result() == 2 * number) }
+        }
+    }
+
+    @Test("Parents and children more than there are places for", arguments: StoreForm.allCases)
+    func children(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 2 }) { engine in
+            let child = engine.client.workflow("child", input: Int.self) { context, step in
+                try await step.run("work") { context.input }
+            }
+            let parent = engine.client.workflow("parent", input: Int.self) { context, step in
+                let first = try await step.invoke("a", child, context.input)
+                return first + (try await step.invoke("b", child, context.input))
+            }
+            try await engine.run()
+            var runs: [Run<Int>] = []
+            for number in 0..<30 { runs.append(try await parent.start(number)) }
+            for (number, run) in runs.enumerated() { #expect(try await run.result() == 2 * number) }
+        }
+    }
+
+    @Test("What waits for room is taken in the order in which it was started", arguments: StoreForm.allCases)
+    func order(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let gate = Gate()
+            let journal = Journal()
+            let flow = engine.client.workflow("work", input: Int.self) { context, step in
+                try await step.run("work") {
+                    journal.note("\(context.input)")
+                    await gate.pass()
+                }
+            }
+            try await engine.run()
+            var runs: [Run<NoOutput>] = []
+            for number in 0..<20 { runs.append(try await flow.start(number)) }
+            try await gate.reached()
+            gate.open()
+            for run in runs { _ = try await run.result() }
+            #expect(journal.notes == (0..<20).map(String.init))
+        }
+    }
+
+    @Test("The queue outlives the process, in order", arguments: StoreForm.allCases)
+    func queueSurvives(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let gate = Gate()
+            let journal = Journal()
+            func register() -> Workflow<Int, NoOutput> {
+                engine.client.workflow("work", input: Int.self) { context, step in
+                    try await step.run("work") {
+                        journal.note("\(context.input)")
+                        await gate.pass()
+                    }
+                    return NoOutput()
+                }
+            }
+            let flow = register()
+            try await engine.run()
+            var runs: [RunID] = []
+            for number in 0..<10 { runs.append(try await flow.start(number).id) }
+            try await gate.reached()
+            try await engine.kill()
+            gate.open()
+            let again = register()
+            try await engine.run()
+            for run in runs { _ = try await again.run(run).result() }
+            #expect(journal.notes == ["0"] + (0..<10).map(String.init))
+        }
+    }
+
+    @Test("Runs that must not be parked stay; work outside steps keeps a run in memory", arguments: StoreForm.allCases)
+    func stay(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 2 }) { engine in
+            let journal = Journal()
+            let gate = Gate()
+            let never = engine.client.workflow("never", input: Int.self, options: WorkflowOptions(parking: .never)) {
+                _, step in
+                journal.note("never begins")
+                _ = try await step.waitForSignal("a", signal: "a", as: Int.self)
+            }
+            let outside = engine.client.workflow("outside", input: Int.self) { context, step in
+                journal.note("outside begins")
+                async let waits = step.waitForSignal("b", signal: "b", as: Int.self)
+                await context.outside("call") { await gate.pass() }
+                _ = try await waits
+            }
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            try await engine.run()
+            let first = try await never.start(1)
+            let second = try await outside.start(1)
+            try await engine.untilWaiting(first.id, for: "a")
+            try await engine.untilWaiting(second.id, for: "b")
+            try await gate.reached()
+            let third = try await other.start(1)
+            #expect(try await third.status() == .queued)
+            #expect(try await engine.client.signal("a", 1) == first.id)
+            #expect(try await third.result() == 1)
+            gate.open()
+            #expect(try await engine.client.signal("b", 1) == second.id)
+            _ = try await second.result()
+            #expect(journal.count("never begins") == 1)
+            #expect(journal.count("outside begins") == 1)
+        }
+    }
+
+    @Test("A function that swallows RunUnwinding is parked all the same", arguments: StoreForm.allCases)
+    func swallowing(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let journal = Journal()
+            let stubborn = engine.client.workflow("stubborn", input: Int.self) { _, step -> Int in
+                while true {
+                    do {
+                        return try await step.waitForSignal("w", signal: "s", as: Int.self) ?? -1
+                    } catch is RunUnwinding {
+                        journal.note("swallowed")
+                    }
+                }
+            }
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            try await engine.run()
+            let first = try await stubborn.start(1)
+            try await engine.untilWaiting(first.id, for: "s")
+            #expect(try await other.start(1).result() == 1)
+            #expect(try await engine.client.signal("s", 7) == first.id)
+            #expect(try await first.result() == 7)
+            #expect(journal.notes.count <= 65)
+            #expect(engine.logs.messages.contains { $0.contains("RunUnwinding") })
+        }
+    }
+
+    @Test("Parked runs take timeouts, retries and cancellations", arguments: StoreForm.allCases)
+    func parkedEvents(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let flow = engine.client.workflow("w", input: String.self) { context, step -> String in
+                switch context.input {
+                case "timeout":
+                    _ = try await step.waitForSignal("w", signal: "s", as: Int.self, timeout: .seconds(50))
+                    return "timed out"
+                case "retry":
+                    return try await step.run("r", retry: .fixed(delay: .seconds(50))) { context -> String in
+                        if context.attempt == 1 { throw Opaque() }
+                        return "attempt \(context.attempt)"
+                    }
+                default:
+                    _ = try await step.waitForSignal("w", signal: "s", as: Int.self)
+                    return "not cancelled"
+                }
+            }
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            try await engine.run()
+            let timeout = try await flow.start("timeout")
+            let retry = try await flow.start("retry")
+            let cancelled = try await flow.start("cancel")
+            try await engine.untilWaiting(timeout.id, for: "s")
+            try await engine.untilRetrying(retry.id)
+            try await engine.untilWaiting(cancelled.id, for: "s")
+            // Whoever has the place now gives it up for this one.
+            _ = try await other.start(1).result()
+            try await cancelled.cancel()
+            await #expect(throws: RunCancelledError.self) { _ = try await cancelled.result() }
+            engine.clock.advance(by: .seconds(120))
+            #expect(try await timeout.result() == "timed out")
+            #expect(try await retry.result() == "attempt 2")
+        }
+    }
+}

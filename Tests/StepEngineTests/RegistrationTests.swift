@@ -1,0 +1,103 @@
+import Logging
+import StepEvents
+import StepKit
+import StepLog
+import TestSupport
+import Testing
+
+@Suite("Runs whose code is not here", .timeLimit(.minutes(1)))
+struct RegistrationTests {
+    private func flow(_ client: Client, version: Int = 1, accepts: ClosedRange<Int>? = nil) -> Workflow<Int, String> {
+        client.workflow("work", input: Int.self, version: version, accepts: accepts) { context, step in
+            let value = try await step.waitForSignal("w", signal: "s", as: Int.self) ?? -1
+            return "started by \(context.version), ended by \(version): \(value)"
+        }
+    }
+
+    private func waitingRun(_ engine: TestEngine, version: Int = 1) async throws -> RunID {
+        let flow = flow(engine.client, version: version)
+        try await engine.run()
+        let run = try await flow.start(1)
+        try await engine.untilWaiting(run.id, for: "s")
+        return run.id
+    }
+
+    @Test(
+        "They stay, others go on, a warning says so once, and they resume when registered",
+        arguments: StoreForm.allCases)
+    func unregistered(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let id = try await waitingRun(engine)
+            try await engine.restart()
+            try await engine.run()
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            #expect(try await other.start(1).result() == 1)
+            #expect(try await engine.client.signal("s", 1) == nil, "nobody is here who could take it")
+            engine.clock.advance(by: .seconds(5))
+            let warning = try #require(engine.logs.lines.first { $0.message.contains("have no code here") })
+            #expect(warning.metadata["workflow"] == "work")
+            #expect(warning.metadata["runs"] == "1")
+            let flow = flow(engine.client)
+            try await engine.untilWaiting(id, for: "s")
+            #expect(try await engine.client.signal("s", 2) == id)
+            #expect(try await flow.run(id).result() == "started by 1, ended by 1: 2")
+        }
+    }
+
+    @Test("A run of a workflow that nobody registered can wait from its start", arguments: StoreForm.allCases)
+    func startedElsewhere(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let run = try await flow(engine.client).start(1)
+            try await engine.restart()
+            try await engine.run()
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            #expect(try await other.start(1).result() == 1)
+            let flow = flow(engine.client)
+            try await engine.untilWaiting(run.id, for: "s")
+            #expect(try await engine.client.signal("s", 2) == run.id)
+            #expect(try await flow.run(run.id).result().hasSuffix(": 2"))
+        }
+    }
+
+    @Test("Another version's runs stay, unless it is accepted", arguments: StoreForm.allCases)
+    func versions(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let id = try await waitingRun(engine)
+            try await engine.restart()
+            let second = flow(engine.client, version: 2)
+            try await engine.run()
+            let own = try await second.start(1)
+            try await engine.untilWaiting(own.id, for: "s")
+            #expect(try await engine.client.signal("s", 7) == own.id, "the run that waits longer has no code here")
+            #expect(try await own.result() == "started by 2, ended by 2: 7")
+            try await engine.restart()
+            let both = flow(engine.client, version: 2, accepts: 1...2)
+            try await engine.run()
+            #expect(try await engine.client.signal("s", 8) == id)
+            #expect(try await both.run(id).result() == "started by 1, ended by 2: 8")
+        }
+    }
+
+    @Test("What is due while the code is missing happens once it is there", arguments: StoreForm.allCases)
+    func due(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            func register() -> Workflow<Int, Int> {
+                engine.client.workflow("nap", input: Int.self) { _, step in
+                    try await step.sleep("rest", for: .seconds(30))
+                    return 1
+                }
+            }
+            let first = register()
+            try await engine.run()
+            let run = try await first.start(1)
+            try await engine.untilSleeping(run.id)
+            try await engine.restart()
+            try await engine.run()
+            engine.clock.advance(by: .seconds(100))
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            #expect(try await other.start(1).result() == 1)
+            let flow = register()
+            #expect(try await flow.run(run.id).result() == 1)
+        }
+    }
+}
