@@ -1,3 +1,4 @@
+import Dispatch
 import StepCore
 import StepEvents
 import StepLocks
@@ -30,7 +31,12 @@ final class ReplayRequest: InstanceHost {
         instance.post(.begin)
         while true {
             await scheduled()
-            instance.drain()
+            await withUnsafeContinuation { continuation in
+                Self.outsideOfTasks {
+                    instance.drain()
+                    continuation.resume()
+                }
+            }
             let answer = state.withLock { state -> ReplayHost.Answer? in
                 guard let outcome = state.outcome, !state.isExecuting else { return nil }
                 return ReplayHost.Answer(events: state.events, outcome: outcome)
@@ -56,7 +62,13 @@ final class ReplayRequest: InstanceHost {
 
     /// What is left of the function ends by itself.
     private func drainLater(_ instance: WorkflowInstance) {
-        Task(executorPreference: globalConcurrentExecutor) { instance.drain() }
+        Self.outsideOfTasks { instance.drain() }
+    }
+
+    /// Draining runs the jobs of other tasks, which must not happen inside of a task: the one that suspends next would
+    /// be taken for the other, and its memory with it.
+    private static func outsideOfTasks(_ body: @escaping @Sendable () -> Void) {
+        DispatchQueue.global().async(execute: body)
     }
 
     private func scheduled() async {

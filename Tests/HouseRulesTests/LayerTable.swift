@@ -14,7 +14,10 @@ extension LayerRule {
         // History and user code in, decisions out. Foundation only for the UUID and JSON that users see.
         Layer(
             "StepReplay", ours: ["StepEvents", "StepLocks", "StepCore"],
-            others: ["Foundation", "FoundationEssentials", "Synchronization", "Logging", "DequeModule", "HeapModule"]),
+            others: [
+                "Foundation", "FoundationEssentials", "Dispatch", "Synchronization", "Logging", "DequeModule",
+                "HeapModule",
+            ]),
         Layer(
             "StepEngine", ours: ["StepEvents", "StepLocks", "StepLog", "StepCore", "StepReplay"],
             others: [
