@@ -39,8 +39,9 @@ sanitize: sanitize-thread sanitize-address ## The log, replay and engine tests u
 sanitize-thread: setup ## The same under the thread sanitizer alone (6 min; 3 min).
 	.ci/swift-test --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED_TESTS)'
 
+# Not for leaks: a task that swallows RunUnwinding is suspended for good, by design, and its memory with it.
 sanitize-address: setup ## The same under the address sanitizer alone (6 min; 3 min).
-	.ci/swift-test --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED_TESTS)'
+	ASAN_OPTIONS=detect_leaks=0 .ci/swift-test --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED_TESTS)'
 
 soak: setup ## The kill and fault loops for MINUTES=10 in release mode, new seeds each time (3 min more to build).
 	STEPKIT_SOAK_MINUTES='$(MINUTES)' .ci/swift-test -c release -Xswiftc -enable-testing \
