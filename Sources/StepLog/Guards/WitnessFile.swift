@@ -29,6 +29,7 @@ struct WitnessFile: WitnessStorage {
     }
 
     private func failure(_ operation: String) -> StoreError {
-        StoreError(.system, "\(operation) the witness: \(String(cString: strerror(errno)))", path: path)
+        let code: StoreError.Code = [ENOSPC, EDQUOT, EFBIG].contains(errno) ? .storageFull : .system
+        return StoreError(code, "\(operation) the witness: \(String(cString: strerror(errno)))", path: path)
     }
 }
