@@ -138,9 +138,9 @@ enum EngineOpening {
         var isRolledBack = false
         do {
             try Recovery.checkFence(commit, last: position.last, tables: tables)
-            try Witness.check(witness, incarnation: incarnation, last: position.last) {
-                try Recovery.commitRecord(at: $0, tables)
-            }
+            try Witness.check(
+                witness, incarnation: incarnation, last: position.last, isUnused: { try Recovery.isUnused(tables) },
+                commit: { try Recovery.commitRecord(at: $0, tables) })
         } catch let error as StoreError where options.acceptRollback && error.isRollback {
             isRolledBack = true
         }

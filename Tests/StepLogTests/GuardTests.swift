@@ -104,6 +104,16 @@ struct GuardTests {
         #expect(openError(test.directory, test.options)?.code == .rolledBack(lost: nil))
     }
 
+    @Test("A crash before the first witness was written leaves a store that opens")
+    func noWitnessYet() throws {
+        let test = try TestStore(.lmdb)
+        for _ in 0..<2 {
+            try test.reopen(changingFiles: { directory in
+                try FileManager.default.removeItem(atPath: "\(directory)/witness")
+            })
+        }
+    }
+
     @Test("A database that is gone is not silently begun anew")
     func missingDatabase() throws {
         let test = try TestStore(.lmdb)

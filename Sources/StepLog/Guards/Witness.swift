@@ -56,12 +56,15 @@ struct Witness: Hashable, Sendable {
     }
 
     /// Compares the witness with the store it stands beside. Throws unless the store holds all that the witness saw.
+    /// `isUnused` says whether the log holds nothing that could have been acknowledged.
     static func check(
-        _ witness: Witness?, incarnation: UInt64, last: LSN, commit: (LSN) throws -> CommitRecord?
+        _ witness: Witness?, incarnation: UInt64, last: LSN, isUnused: () throws -> Bool,
+        commit: (LSN) throws -> CommitRecord?
     ) throws {
         guard let witness else {
-            // A crash between the creation of the store and of its witness leaves the first commit alone.
-            guard last.value <= 1 else {
+            // Opening commits once and then writes the witness; only then is anything else accepted. Crashes in
+            // between leave openings alone.
+            guard try isUnused() else {
                 throw StoreError(
                     .rolledBack(lost: nil),
                     "the witness is missing or damaged, so no one can say whether acknowledged"

@@ -30,6 +30,16 @@ enum Recovery {
         return record
     }
 
+    /// Whether the log holds nothing but commits of openings.
+    static func isUnused(_ tables: any ReadTables) throws -> Bool {
+        var isUnused = true
+        try tables.scanLog(from: LSN(1)) { _, record in
+            isUnused = record.first == EventKind.commitRecord.rawValue
+            return isUnused
+        }
+        return isUnused
+    }
+
     /// The heads of runs whose rows are stale: the checkpoint, advanced by a scan of what was written since.
     static func heads(_ tables: any ReadTables) throws -> HeadIndex {
         var index = try checkpoint(tables)

@@ -16,9 +16,10 @@ extension EventStore {
                     let incarnation = try snapshot.metaNumber(TableKey.Meta.incarnation)
                 else { return [Finding(.commit, "the log is empty or the store lacks its incarnation")] }
                 try Recovery.checkFence(commit, last: position.last, tables: snapshot)
-                try Witness.check(witness, incarnation: incarnation, last: position.last) {
-                    try Recovery.commitRecord(at: $0, snapshot)
-                }
+                try Witness.check(
+                    witness, incarnation: incarnation, last: position.last,
+                    isUnused: { try Recovery.isUnused(snapshot) },
+                    commit: { try Recovery.commitRecord(at: $0, snapshot) })
                 return []
             } catch let error as StoreError where error.isRollback {
                 return [Finding(.rollback, error.detail, lsn: error.lsn)]
