@@ -79,8 +79,7 @@ extension Engine {
         guard !row.status.isFinal else { return }
         let limit = Limits.errorMessageBytes
         let (by, reason) = (String(by.prefix(limit / 8)), String(reason.prefix(limit / 8)))
-        let isRunning = state.withLock { $0.phase.isRunning }
-        guard isRunning else { throw EngineNotRunning(operation: "cancelling a run") }
+        try requireRunning(for: "cancelling a run")
         try await answers.wait { token in
             wake(row.number, with: .cancelRun(by: by, reason: reason, token: token))
         }

@@ -40,6 +40,14 @@ extension Engine {
         }
     }
 
+    /// For what only an engine that runs can do: throws why this one doesn't.
+    func requireRunning(for operation: String) throws {
+        try state.withLock { state in
+            if case .idle = state.phase { throw EngineNotRunning(operation: operation) }
+            try requireOpen(state)
+        }
+    }
+
     /// Whether the key names a run already, which then answers the caller.
     private func attach(
         _ continuation: CheckedContinuation<RunID, any Error>, to key: String, _ request: StartRequest,

@@ -11,21 +11,21 @@ extension Engine {
     private static let receiptLifetime = Duration.seconds(24 * 3_600)
 
     package func signal(_ request: SignalRequest) async throws -> RunID? {
-        let isRunning = state.withLock { $0.phase.isRunning }
-        guard isRunning else { throw EngineNotRunning(operation: "sending a signal") }
-        let number = try await route(request)
+        try requireRunning(for: "sending a signal")
+        let number = try await route(request, priority: .normal)
         guard let number, number != .store else { return nil }
         let store = store
         return try await pool.perform { try store.read { snapshot in try snapshot.run(number)?.id } }
     }
 
     /// Gives a signal to the longest waiting run that takes it, or keeps or drops it. Returns the run.
-    private func route(_ request: SignalRequest) async throws -> RunNumber? {
+    /// `priority` is that of keeping it.
+    private func route(_ request: SignalRequest, priority: Command.Priority) async throws -> RunNumber? {
         try await signals.inTurn(request.name) {
             if let key = request.idempotencyKey, let run = try await receipt(key) { return run }
             if let run = try await give(request) { return run }
             guard let keptFor = request.disposition.keptFor else { return nil }
-            try await keep(request, for: keptFor)
+            try await keep(request, for: keptFor, priority: priority)
             return .store
         }
     }
@@ -80,7 +80,9 @@ extension Engine {
         return waiters.subtracting(tried).min()
     }
 
-    private func keep(_ request: SignalRequest, for duration: Duration) async throws {
+    private func keep(
+        _ request: SignalRequest, for duration: Duration, priority: Command.Priority
+    ) async throws {
         let keptAt = signals.keptTime(clock.now)
         let until = keptAt.advanced(by: duration)
         let event = Event(
@@ -89,7 +91,7 @@ extension Engine {
                 SignalKept(
                     signal: request.name, payload: request.payload, until: until,
                     idempotencyKey: request.idempotencyKey)))
-        try await submitStoreEvent(event, priority: .normal)
+        try await submitStoreEvent(event, priority: priority)
         // Someone may have begun to wait between the last look and now.
         let waiters = signals.waiters(for: request.name).sorted()
         for waiter in waiters where try await offerKept(request.name, to: waiter) { break }
@@ -207,7 +209,8 @@ extension Engine {
             let request = SignalRequest(
                 name: sent.signal, payload: sent.payload, disposition: disposition, idempotencyKey: key)
             do {
-                let receiver = try await route(request)
+                // Running work is completed by it, so it waits for room where others are refused.
+                let receiver = try await route(request, priority: .completion)
                 wake(resident.number, with: .signalDelivered(step, to: receiver ?? .store))
             } catch let error as InvalidPayloadError {
                 logger.warning("a signal was rejected", metadata: ["signal": "\(sent.signal)", "error": "\(error)"])
