@@ -74,7 +74,22 @@ let package = Package(
             dependencies: [
                 "StepKit", "StepEngine", "StepEvents", "StepLog", "StepCore", "TestSupport", log, lifecycle,
             ]),
-        .testTarget(name: "CrashTests", dependencies: ["StepKit", "StepEngine", "StepLog", "TestSupport"]),
+        // A process that CrashTests kill and whose disk they make fail. They start it by its path: linked into them, its
+        // shim would stand between every test and the disk.
+        .target(name: "CFaultShim", path: "Tests/CFaultShim"),
+        .target(
+            name: "CrashWorkload",
+            dependencies: ["StepKit", "StepCore", "StepEvents", "StepEngine", "StepLog", "TestSupport", log],
+            path: "Tests/CrashWorkload"),
+        .executableTarget(
+            name: "CrashWorker", dependencies: ["CFaultShim", "CrashWorkload", "StepEngine"],
+            path: "Tests/CrashWorker"),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "StepKit", "StepCore", "StepEvents", "StepEngine", "StepLog", "LMDB", "TestSupport", "CrashWorkload",
+                log,
+            ]),
         .testTarget(name: "HouseRulesTests"),
         .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),
         .testTarget(name: "StepAuditTests", dependencies: ["StepAudit", "StepEvents", "StepLog", "TestSupport"]),

@@ -18,7 +18,8 @@ struct LMDBOpening {
             do {
                 let tables = try storeTables(environment)
                 return try EngineOpening.open(
-                    tables, witness: WitnessFile(directory: directory), path: directory, lock: lock, options)
+                    options.around?(tables) ?? tables, witness: WitnessFile(directory: directory), path: directory,
+                    lock: lock, options)
             } catch {
                 environment.close()
                 throw error

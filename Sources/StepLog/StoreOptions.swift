@@ -35,5 +35,8 @@ package struct StoreOptions: Sendable {
     /// How a directory's environment is opened; tests inject faults here.
     package var tables = LMDBTables.Settings()
 
+    /// Puts something between the log and its tables; tests count and end there.
+    package var around: (@Sendable (any Tables) -> any Tables)?
+
     package init() {}
 }

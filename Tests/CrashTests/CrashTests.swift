@@ -1,1 +1,4 @@
-// Placed before its contents so that the package resolves.
+import Testing
+
+/// Processes that die, disks that fail. One after the other: each uses the whole machine.
+@Suite(.serialized) struct CrashTests {}

@@ -20,6 +20,12 @@ extension CallRule {
             path: "Examples/OrderPipeline/", kinds: [.clock, .sleep],
             reason: "its step bodies stand for work that takes time, and its supervisor measures real time"),
         Exemption(
+            path: "Tests/CrashTests/WorkerProcess.swift", kinds: [.clock],
+            reason: "it kills processes at moments of their lives, and tells those that hang"),
+        Exemption(
+            path: "Tests/CrashTests/Seeds.swift", kinds: [.randomness],
+            reason: "a long run must not repeat the short one; it prints the seed that it drew"),
+        Exemption(
             path: "Benchmarks/", kinds: [.clock],
             reason: "measuring real time is what benchmarks are for"),
     ]
