@@ -1,0 +1,120 @@
+import StepEvents
+import StepKit
+import StepLog
+import TestSupport
+import Testing
+
+@Suite("Recovery with the log cut after every event", .timeLimit(.minutes(2)))
+struct LogCutTests {
+    /// Does a bit of everything. Bodies return what does not depend on how often they are tried.
+    private func register(_ client: Client, _ journal: Journal) -> Workflow<String, [String]> {
+        let child = client.workflow("child", input: Int.self) { context, step in
+            let value = try await step.run("child's") {
+                journal.note("child's")
+                return context.input * 2
+            }
+            try await step.sleep("child's nap", for: .seconds(20))
+            return value
+        }
+        return client.workflow("rich", input: String.self) { context, step in
+            @Sendable func work(_ step: Step, _ id: String, failing: Int = 0) async throws -> String {
+                try await step.run(id, retry: .fixed(maxAttempts: 20, delay: .seconds(3))) { body in
+                    if body.attempt <= failing { throw Declined(code: body.attempt) }
+                    journal.note("\(body.scope)/\(body.stepID):\(body.occurrence)")
+                    return "\(body.scope)/\(id)"
+                }
+            }
+            var results = [try await work(step, "first"), try await work(step, "flaky", failing: 2)]
+            results += try await withThrowingTaskGroup(of: String.self) { group in
+                for item in 0..<3 {
+                    group.addTask {
+                        try await step.group("item \(item)") { step in
+                            let done = try await work(step, "reserve")
+                            try await step.sleep("pause", for: .seconds(item))
+                            return done + (try await work(step, "reserve"))
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }.sorted()
+            }
+            async let invoked = step.invoke("child", child, 21)
+            let winner = try await withThrowingTaskGroup(of: String.self) { group in
+                group.addTask { try await step.waitForSignal("fast", signal: "kept", as: String.self) ?? "nil" }
+                group.addTask {
+                    try await step.sleep("slow", for: .seconds(100_000))
+                    return "slow"
+                }
+                let winner = try await group.next() ?? "none"
+                group.cancelAll()
+                return winner
+            }
+            results.append(winner)
+            try await step.sendSignal("tell", signal: "self", data: 5, ifNobodyWaits: .keep(for: .seconds(1_000_000)))
+            results.append("\(try await step.waitForSignal("told", signal: "self", as: Int.self) ?? 0)")
+            results.append("\(try await invoked)")
+            let none = try await step.waitForSignal("never", signal: "never", as: Int.self, timeout: .seconds(7))
+            results.append("\(none == nil)")
+            do { try await step.run("fail", retry: .never) { throw Declined(code: 1) } } catch let error as StepError {
+                results.append(error.message)
+            }
+            var random = context.random
+            results.append("\(random.next())")
+            results.append(try await work(step, "last"))
+            return results
+        }
+    }
+
+    @Test("The same result, and no finished body runs again")
+    func everyEvent() async throws {
+        let whole = try await TestEngine(.memory)
+        let first = Journal()
+        let flow = register(whole.client, first)
+        try await whole.run()
+        try await whole.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
+        let run = try await flow.start("x", id: "k")
+        try await whole.passTime(until: run.id)
+        let expected = try await run.result()
+        let store = whole.log
+        let log = try await offPool { try CutLog(of: store) }
+        try await whole.finish()
+        #expect(Set(first.notes).count == first.notes.count)
+        #expect(expected.count == 12)
+
+        // The signal is kept before the run starts.
+        let cuts = log.cuts.filter { $0 >= 2 }
+        #expect(cuts.count > 45)
+        for length in cuts {
+            let prefix = log.events[..<length]
+            let memory = try await offPool { try log.store(upTo: length) }
+            let engine = try await TestEngine(.memory, seed: UInt64(length), memory: memory, now: prefix.last?.time)
+            let journal = Journal()
+            let flow = register(engine.client, journal)
+            try await engine.run()
+            let found = try #require(try await flow.run(id: "k"))
+            #expect(found.id == run.id)
+            try await engine.passTime(until: found.id)
+            #expect(try await found.result() == expected, "cut after \(length) events: \(prefix.last?.kind.name ?? "")")
+            let again = Set(journal.notes).intersection(finished(prefix))
+            #expect(again.isEmpty, "cut after \(length) events, these ran again: \(again)")
+            #expect(Set(journal.notes).union(finished(prefix)) == Set(first.notes))
+            try await engine.finish()
+        }
+    }
+
+    /// The bodies whose success is recorded.
+    private func finished(_ events: ArraySlice<Event>) -> Set<String> {
+        var keys: [RunNumber: [StepNumber: StepKey]] = [:]
+        var finished: Set<String> = []
+        for event in events {
+            switch event.body {
+            case .stepStarted(let body):
+                if case .new(let key) = body.step { keys[event.run, default: [:]][StepNumber(event.sequence)] = key }
+            case .stepSucceeded(let body):
+                guard let key = keys[event.run]?[body.step] else { continue }
+                finished.insert(key.id == "child's" ? key.id : "\(key.scope)/\(key.id):\(key.occurrence)")
+            default: break
+            }
+        }
+        return finished
+    }
+}
