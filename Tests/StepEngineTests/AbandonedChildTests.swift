@@ -5,7 +5,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Children that a crash left behind", .timeLimit(.minutes(1)))
+@Suite("Children that a crash left behind", .timeLimit(.minutes(5)))
 struct AbandonedChildTests {
     /// What a parent had recorded about its child when the process died.
     struct Case: Sendable, CustomTestStringConvertible {

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Cancelling runs", .timeLimit(.minutes(1)))
+@Suite("Cancelling runs", .timeLimit(.minutes(5)))
 struct CancelTests {
     /// Waits for a body, a sleep or a signal, and cleans up where it is cancelled.
     private func flow(_ client: Client, _ journal: Journal, _ gate: Gate = Gate()) -> Workflow<String, String> {

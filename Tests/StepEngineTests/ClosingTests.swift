@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Closing a client", .timeLimit(.minutes(1)))
+@Suite("Closing a client", .timeLimit(.minutes(5)))
 struct ClosingTests {
     @Test("Every call on a closed client throws, none hangs", arguments: StoreForm.allCases)
     func late(form: StoreForm) async throws {

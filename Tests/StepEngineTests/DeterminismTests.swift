@@ -6,7 +6,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("What is the same on every replay", .timeLimit(.minutes(1)))
+@Suite("What is the same on every replay", .timeLimit(.minutes(5)))
 struct DeterminismTests {
     /// Notes what the function sees, each time it is executed.
     private func flow(_ client: Client, _ journal: Journal) -> Workflow<Int, Int> {

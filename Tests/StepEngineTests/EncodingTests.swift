@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Values that can't be stored or read back", .timeLimit(.minutes(1)))
+@Suite("Values that can't be stored or read back", .timeLimit(.minutes(5)))
 struct EncodingTests {
     @Test("A result that does not encode, or does not decode, fails the step for good", arguments: StoreForm.allCases)
     func encoding(form: StoreForm) async throws {

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Runs from start to result", .timeLimit(.minutes(1)))
+@Suite("Runs from start to result", .timeLimit(.minutes(5)))
 struct FirstRunTests {
     @Test("Steps run in order and the result comes out", arguments: StoreForm.allCases)
     func order(form: StoreForm) async throws {

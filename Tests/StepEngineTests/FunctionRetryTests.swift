@@ -4,7 +4,7 @@ import StepKit
 import TestSupport
 import Testing
 
-@Suite("A workflow function that threw is called again", .timeLimit(.minutes(1)))
+@Suite("A workflow function that threw is called again", .timeLimit(.minutes(5)))
 struct FunctionRetryTests {
     private struct Moody: Error {}
 

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Runs that the code does not fit", .timeLimit(.minutes(1)))
+@Suite("Runs that the code does not fit", .timeLimit(.minutes(5)))
 struct HeldRunTests {
     private func original(_ client: Client) -> Workflow<Int, Int> {
         client.workflow("change", input: Int.self) { _, step in

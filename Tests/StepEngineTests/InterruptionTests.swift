@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Bodies that the process's death interrupts", .timeLimit(.minutes(1)))
+@Suite("Bodies that the process's death interrupts", .timeLimit(.minutes(5)))
 struct InterruptionTests {
     /// Starts a run whose body hangs, kills the process in the middle, and starts another.
     private func killInBody(

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Runs that run others", .timeLimit(.minutes(1)))
+@Suite("Runs that run others", .timeLimit(.minutes(5)))
 struct InvokeTests {
     /// A child that does what its input says.
     private func child(_ client: Client, _ journal: Journal = Journal()) -> Workflow<String, Int> {

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Signals that are kept, and signals that runs send", .timeLimit(.minutes(1)))
+@Suite("Signals that are kept, and signals that runs send", .timeLimit(.minutes(5)))
 struct KeptSignalTests {
     private func waiter(_ client: Client) -> Workflow<String, Int> {
         client.workflow("wait", input: String.self) { context, step in

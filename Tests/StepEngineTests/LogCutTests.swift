@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Recovery with the log cut after every event", .timeLimit(.minutes(2)))
+@Suite("Recovery with the log cut after every event", .timeLimit(.minutes(5)))
 struct LogCutTests {
     /// Does a bit of everything. Bodies return what does not depend on how often they are tried.
     private func register(_ client: Client, _ journal: Journal) -> Workflow<String, [String]> {

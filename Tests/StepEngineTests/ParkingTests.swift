@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("More runs than may be in memory", .timeLimit(.minutes(1)))
+@Suite("More runs than may be in memory", .timeLimit(.minutes(5)))
 struct ParkingTests {
     @Test("Hundreds of sleeping runs in four places all end", arguments: StoreForm.allCases)
     func sleepers(form: StoreForm) async throws {

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Steps side by side", .timeLimit(.minutes(1)))
+@Suite("Steps side by side", .timeLimit(.minutes(5)))
 struct RaceTests {
     @Test("async let: bodies run at the same time", arguments: StoreForm.allCases)
     func asyncLet(form: StoreForm) async throws {

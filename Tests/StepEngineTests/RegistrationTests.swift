@@ -5,7 +5,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Runs whose code is not here", .timeLimit(.minutes(1)))
+@Suite("Runs whose code is not here", .timeLimit(.minutes(5)))
 struct RegistrationTests {
     private func flow(_ client: Client, version: Int = 1, accepts: ClosedRange<Int>? = nil) -> Workflow<Int, String> {
         client.workflow("work", input: Int.self, version: version, accepts: accepts) { context, step in

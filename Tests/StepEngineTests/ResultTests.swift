@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Results and run handles", .timeLimit(.minutes(1)))
+@Suite("Results and run handles", .timeLimit(.minutes(5)))
 struct ResultTests {
     private func echo(_ client: Client) -> Workflow<String, String> {
         client.workflow("echo", input: String.self) { context, step in

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Retries of steps", .timeLimit(.minutes(1)))
+@Suite("Retries of steps", .timeLimit(.minutes(5)))
 struct RetryTests {
     private func waits(_ history: [Event]) -> [Duration] {
         history.compactMap { event in

@@ -6,7 +6,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Shutting down", .timeLimit(.minutes(1)))
+@Suite("Shutting down", .timeLimit(.minutes(5)))
 struct ShutdownTests {
     private func flow(_ client: Client, _ journal: Journal, _ gate: Gate) -> Workflow<Int, Int> {
         client.workflow("work", input: Int.self) { context, step in

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Signals to runs that wait", .timeLimit(.minutes(1)))
+@Suite("Signals to runs that wait", .timeLimit(.minutes(5)))
 struct SignalTests {
     struct Approval: Codable, Sendable, Hashable {
         var by: String

@@ -5,7 +5,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Sleeping", .timeLimit(.minutes(1)))
+@Suite("Sleeping", .timeLimit(.minutes(5)))
 struct SleepTests {
     private func nap(_ client: Client, _ journal: Journal = Journal()) -> Workflow<Double, Double> {
         client.workflow("nap", input: Double.self) { context, step in

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Starting runs", .timeLimit(.minutes(1)))
+@Suite("Starting runs", .timeLimit(.minutes(5)))
 struct StartTests {
     private func echo(_ client: Client) -> Workflow<String, String> {
         client.workflow("echo", input: String.self) { context, step in

@@ -5,7 +5,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("What bodies know of themselves", .timeLimit(.minutes(1)))
+@Suite("What bodies know of themselves", .timeLimit(.minutes(5)))
 struct StepContextTests {
     @TaskLocal static var tenant = "none"
 

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Errors of steps and of workflow functions", .timeLimit(.minutes(1)))
+@Suite("Errors of steps and of workflow functions", .timeLimit(.minutes(5)))
 struct StepErrorTests {
     @Test("An exhausted step throws one StepError that can be caught and decoded", arguments: StoreForm.allCases)
     func caught(form: StoreForm) async throws {

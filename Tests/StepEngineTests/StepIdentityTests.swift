@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Which call is which step", .timeLimit(.minutes(1)))
+@Suite("Which call is which step", .timeLimit(.minutes(5)))
 struct StepIdentityTests {
     @Test("An id asked for again is another step, in order, also on replay", arguments: StoreForm.allCases)
     func loop(form: StoreForm) async throws {

@@ -4,7 +4,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Timeouts of attempts", .timeLimit(.minutes(1)))
+@Suite("Timeouts of attempts", .timeLimit(.minutes(5)))
 struct TimeoutTests {
     private static let once = RetryPolicy.fixed(maxAttempts: 2, delay: .seconds(1), jitter: 0)
 

@@ -3,7 +3,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("What the compiler infers", .timeLimit(.minutes(1)))
+@Suite("What the compiler infers", .timeLimit(.minutes(5)))
 struct TypedStepTests {
     struct Order: Codable, Sendable, Hashable {
         var id: String

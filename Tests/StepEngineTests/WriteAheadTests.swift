@@ -5,7 +5,7 @@ import StepLog
 import TestSupport
 import Testing
 
-@Suite("Nothing leaves before it is durable", .timeLimit(.minutes(1)))
+@Suite("Nothing leaves before it is durable", .timeLimit(.minutes(5)))
 struct WriteAheadTests {
     /// Makes commits take so long that whoever does not wait for them is caught.
     private func slowDown(_ engine: TestEngine) {

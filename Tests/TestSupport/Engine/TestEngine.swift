@@ -299,6 +299,8 @@ package func withEngine(
     _ form: StoreForm, seed: UInt64 = 1, configure: @escaping (inout ClientOptions) -> Void = { _ in },
     _ body: (TestEngine) async throws -> Void
 ) async throws {
+    try await EngineSlots.shared.take()
+    defer { EngineSlots.shared.giveBack() }
     let engine = try await TestEngine(form, seed: seed, configure: configure)
     do {
         try await body(engine)
