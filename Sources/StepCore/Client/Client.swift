@@ -141,8 +141,8 @@ public final class Client: Service {
     ///   - options: retries and the like.
     ///   - body: the function.
     /// - Returns: the workflow.
-    @_disfavoredOverload  // `return try await step.run("a") { 1 }` could also be read as a step that returns nothing.
     @discardableResult
+    @_disfavoredOverload  // `return try await step.run("a") { 1 }` could also be read as a step that returns nothing.
     public func workflow<Input: Codable & Sendable>(
         _ id: String, input: Input.Type, version: Int = 1, accepts: ClosedRange<Int>? = nil,
         options: WorkflowOptions = WorkflowOptions(),

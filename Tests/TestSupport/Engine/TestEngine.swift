@@ -213,7 +213,11 @@ package final class TestEngine {
                 switch open.activity {
                 case .attempt(_, .failed(let retryAt)): dues.append(retryAt)
                 case .sleep(let until): dues.append(until)
-                case .wait(_, _, let timeoutAt), .child(_, _, let timeoutAt): dues += [timeoutAt].compactMap { $0 }
+                case .wait(let signal, _, let timeoutAt):
+                    // A kept signal is on its way.
+                    if try !store.read({ try $0.kept(signal, limit: 1) }).isEmpty { return nil }
+                    dues += [timeoutAt].compactMap { $0 }
+                case .child(_, _, let timeoutAt): dues += [timeoutAt].compactMap { $0 }
                 case .attempt, .send: return nil
                 }
             }
