@@ -14,7 +14,12 @@ extension Engine {
     private static let timersAtOnce = 10_000
 
     func setTimer(_ run: RunNumber, _ timer: MachineTimer) {
-        timers.set(.run(run, timer), due: timer.due, after: timer.wait)
+        let wait = timer.wait.map { wait in
+            // It counts from when the run's machine decided it, which is a moment ago: what is recorded is `due`.
+            let late = timer.due.advanced(by: .zero - wait).duration(to: clock.now)
+            return wait - max(.zero, min(late, wait))
+        }
+        timers.set(.run(run, timer), due: timer.due, after: wait)
     }
 
     /// Wakes a run that is not resident when something is due; what is due later is found on disk in time.
