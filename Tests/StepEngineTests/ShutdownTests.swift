@@ -78,7 +78,7 @@ struct ShutdownTests {
             try await gate.reached()
             engine.beginShutdown()
             await #expect(throws: EngineStopped.self) { _ = try await flow.start(2) }
-            await #expect(throws: EngineNotRunning.self) { try await engine.client.signal("s", 1) }
+            await #expect(throws: EngineStopped.self) { try await engine.client.signal("s", 1) }
             gate.open()
             try await engine.ended()
             #expect(try await run.status() == .running)
