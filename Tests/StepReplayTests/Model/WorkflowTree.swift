@@ -1,4 +1,5 @@
 import StepEvents
+import StepLocks
 import TestSupport
 
 @testable import StepCore
@@ -71,12 +72,14 @@ indirect enum WorkflowTree: Sendable, CustomStringConvertible {
 
 /// Executes trees with the real step methods, noting each return to the function in order.
 final class TreeExecution: @unchecked Sendable {
-    // Unchecked: see ``ModelHost``.
+    // Unchecked: `host` is set before the first execution and read by the thread of ``ModelHost`` alone; `notes` has its
+    // lock, since a replay host lets go of executions that still end while it begins the next one.
     let tree: WorkflowTree
     /// Whether a step that failed for good fails what it stands in, or counts as a value.
     let failuresSpread: Bool
     var host: ModelHost?
-    private(set) var trace: [String] = []
+    private let notes = Locked<[String]>([])
+    var trace: [String] { notes.withLock { $0 } }
 
     struct Broken: Error, Codable { let failures: Int }
     struct Tripped: Error {}
@@ -88,7 +91,7 @@ final class TreeExecution: @unchecked Sendable {
 
     var definition: WorkflowDefinition {
         flow(options: WorkflowOptions(retry: RetryPolicy(initial: .milliseconds(333)))) { [self] context, step in
-            trace = []
+            notes.withLock { $0 = [] }
             return try await evaluate(tree, step)
         }
     }
@@ -129,10 +132,10 @@ final class TreeExecution: @unchecked Sendable {
     private func noting(_ id: String, _ step: Step, _ call: () async throws -> Int) async throws -> Int {
         do {
             let value = try await call()
-            trace.append("\(step.scope)/\(id)=\(value)")
+            notes.withLock { $0.append("\(step.scope)/\(id)=\(value)") }
             return value
         } catch {
-            trace.append("\(step.scope)/\(id)!\(type(of: error))")
+            notes.withLock { $0.append("\(step.scope)/\(id)!\(type(of: error))") }
             guard !failuresSpread, error is StepError else { throw error }
             return -1
         }
