@@ -1,6 +1,6 @@
 import Foundation
 
-/// `StepKitBenchmarks [--quick] [--only NAME] [--runs N] [--output FILE]`
+/// `StepKitBenchmarks [--quick] [--only NAME] [--runs N] [--steps N] [--payload KIND] [--output FILE] [--scratch DIR]`
 @main struct Main {
     static func main() async {
         do {
@@ -28,7 +28,7 @@ import Foundation
         }
         if arguments.includes("step-latency") { add(try await stepLatency(arguments)) }
         if arguments.includes("throughput") {
-            for payload in PayloadKind.allCases {
+            for payload in arguments.payloads {
                 for runs in arguments.runCounts { add(try await throughput(runs, payload, arguments)) }
             }
         }
@@ -57,7 +57,7 @@ import Foundation
     private static func scenario(_ runs: Int, _ payload: PayloadKind, _ arguments: BenchmarkArguments) -> StepScenario {
         let total = arguments.isQuick ? 20_000 : 100_000
         return StepScenario(
-            runs: runs, payload: payload, stepsPerRun: max(10, min(2_000, total / runs)),
+            runs: runs, payload: payload, stepsPerRun: arguments.steps ?? max(10, min(2_000, total / runs)),
             rounds: arguments.isQuick ? 3 : 5,
             directory: "\(arguments.scratch)/\(ProcessInfo.processInfo.processIdentifier)-\(runs)-\(payload.rawValue)")
     }
@@ -74,6 +74,9 @@ struct BenchmarkArguments {
     var isQuick = false
     var only: String?
     var runCounts = [1, 16, 256, 1_024, 16_384]
+    /// Steps of each run, in place of what keeps a round short.
+    var steps: Int?
+    var payloads = PayloadKind.allCases
     var output = "Benchmarks/results/latest.json"
     /// On the disk that holds the build, since a store in memory would flush for free.
     var scratch = "Benchmarks/.build/stores"
@@ -86,11 +89,13 @@ struct BenchmarkArguments {
             case "--only": only = try Self.value(of: argument, &rest)
             case "--output": output = try Self.value(of: argument, &rest)
             case "--scratch": scratch = try Self.value(of: argument, &rest)
-            case "--runs":
-                guard let count = Int(try Self.value(of: argument, &rest)), count > 0 else {
-                    throw ArgumentProblem(text: "--runs takes a positive number")
+            case "--runs": runCounts = [try Self.count(of: argument, &rest)]
+            case "--steps": steps = try Self.count(of: argument, &rest)
+            case "--payload":
+                guard let kind = PayloadKind(rawValue: try Self.value(of: argument, &rest)) else {
+                    throw ArgumentProblem(text: "--payload takes string or struct")
                 }
-                runCounts = [count]
+                payloads = [kind]
             default: throw ArgumentProblem(text: "unknown argument \(argument)")
             }
         }
@@ -101,6 +106,13 @@ struct BenchmarkArguments {
     private static func value(of option: String, _ rest: inout ArraySlice<String>) throws -> String {
         guard let value = rest.popFirst() else { throw ArgumentProblem(text: "\(option) takes a value") }
         return value
+    }
+
+    private static func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
+        guard let count = Int(try value(of: option, &rest)), count > 0 else {
+            throw ArgumentProblem(text: "\(option) takes a positive number")
+        }
+        return count
     }
 
     struct ArgumentProblem: Error, CustomStringConvertible {
