@@ -66,12 +66,13 @@ package struct ReplayHost: Sendable {
     ///   can't be.
     package func execute(_ facts: AttemptFacts, after history: [Event]) async throws -> AttemptOutcome {
         let machine = try machine(history)
+        let run = machine.state.start.id
         if Self.end(of: history) == nil {
             let request = ReplayRequest(at: machine.state.lastTime, executing: facts)
             _ = await request.run(instance(machine, request))
             if let outcome = request.attempt { return outcome }
         }
-        throw NotAskedFor(run: machine.state.start.id, step: facts.key)
+        throw NotAskedFor(run: run, step: facts.key)
     }
 
     private func machine(_ history: [Event]) throws(IllegalTransition) -> RunMachine {
@@ -83,7 +84,7 @@ package struct ReplayHost: Sendable {
         return machine
     }
 
-    private func instance(_ machine: RunMachine, _ request: ReplayRequest) -> WorkflowInstance {
+    private func instance(_ machine: consuming RunMachine, _ request: ReplayRequest) -> WorkflowInstance {
         WorkflowInstance(machine: machine, definition: definition, client: client, host: request)
     }
 

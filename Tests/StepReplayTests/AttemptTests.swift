@@ -6,7 +6,7 @@ import Testing
 /// Steps with a body: history in, decisions out.
 @Suite struct AttemptTests {
     @Test func aNewStepIsRecordedAndItsBodyBeginsWhenThatIsDurable() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a")
         #expect(bench.handOver() == ["1 stepStarted#1 after 0"])
         bench.machine.committed(through: 0, at: bench.time)
@@ -21,7 +21,7 @@ import Testing
     @Test func aFinishedStepIsHandedOverAndNothingIsDone() throws {
         var history = HistoryBuilder()
         history.finished("a", "42")
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a")
         #expect(bench.settle() == ["deliver a 42"])
     }
@@ -30,7 +30,7 @@ import Testing
         var history = HistoryBuilder()
         history.finished("a", "1")
         history.finished("a", "2", occurrence: 1)
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a")
         #expect(bench.settle() == ["deliver a 1"])
         _ = bench.run("a")
@@ -42,7 +42,7 @@ import Testing
     @Test func theSameIDInAnotherScopeIsAnotherStep() throws {
         var history = HistoryBuilder()
         history.finished("a", "1", in: "left")
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a", in: "right")
         _ = bench.run("a", in: "left")
         #expect(bench.settle() == ["deliver a 1", "3 stepStarted#1 after 0", "execute right/a#1"])
@@ -51,7 +51,7 @@ import Testing
     @Test func aFailedStepIsHandedOverAsItsError() throws {
         var history = HistoryBuilder()
         history.failed(history.started("a"), message: "card refused")
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a")
         #expect(bench.settle() == ["fail a StepError(card refused) after 1"])
     }
@@ -59,7 +59,7 @@ import Testing
     // MARK: Retries
 
     @Test func aFailureIsRetriedWhenItsTimeHasComeAndTheTimeIsRecorded() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a")
         _ = bench.settle()
         bench.fail(call)
@@ -74,7 +74,7 @@ import Testing
     @Test func aRetryThatIsNotYetDueWaitsForItsRecordedTime() throws {
         var history = HistoryBuilder()
         history.failed(history.started("a"), retryIn: 60)
-        var bench = try MachineBench(history, secondsLater: 20)
+        let bench = try MachineBench(history, secondsLater: 20)
         _ = bench.run("a")
         #expect(bench.settle() == ["timer 1 due in 40.0s"])
         bench.fire(1, after: 40)
@@ -84,7 +84,7 @@ import Testing
     @Test func aRetryThatFellDueMeanwhileBeginsAtOnce() throws {
         var history = HistoryBuilder()
         history.failed(history.started("a"), retryIn: 60)
-        var bench = try MachineBench(history, secondsLater: 61)
+        let bench = try MachineBench(history, secondsLater: 61)
         _ = bench.run("a")
         #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
     }
@@ -92,7 +92,7 @@ import Testing
     @Test func theNextAttemptKnowsTheLastError() throws {
         var history = HistoryBuilder()
         history.failed(history.started("a"), retryIn: 1, message: "first")
-        var bench = try MachineBench(history, secondsLater: 5)
+        let bench = try MachineBench(history, secondsLater: 5)
         _ = bench.run("a")
         _ = bench.machine.handOver(at: bench.time)
         bench.machine.committed(through: 3, at: bench.time)
@@ -107,7 +107,7 @@ import Testing
         history.failed(step, retryIn: 0)
         history.startedAgain(step, attempt: 2)
         history.failed(step, retryIn: 0)
-        var bench = try MachineBench(history, secondsLater: 1)
+        let bench = try MachineBench(history, secondsLater: 1)
         let call = bench.run("a", retry: RetryPolicy(maxAttempts: 3, jitter: 0))
         #expect(bench.settle() == ["5 stepStarted#3", "execute a#3"])
         bench.fail(call, attempt: 3, message: "third")
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func anErrorThatCannotBeMendedIsFinal() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a")
         _ = bench.settle()
         bench.fail(call, .never)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func retryAfterReplacesTheDelayAndNotTheNumberOfAttempts() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a", retry: RetryPolicy(maxAttempts: 2, jitter: 0))
         _ = bench.settle()
         bench.fail(call, .after(.seconds(90)))
@@ -137,7 +137,7 @@ import Testing
 
     @Test func jitterComesFromTheSeedOfTheRun() throws {
         func delay(seed: UInt64, step: String) throws -> Int64 {
-            var bench = try MachineBench(HistoryBuilder(seed: seed))
+            let bench = try MachineBench(HistoryBuilder(seed: seed))
             let call = bench.run(step, retry: RetryPolicy(initial: .seconds(100), jitter: 0.1))
             _ = bench.settle()
             bench.fail(call)
@@ -157,7 +157,7 @@ import Testing
     // MARK: Timeouts
 
     private func timedOut() throws -> (MachineBench, StepCall) {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a", timeout: .seconds(5))
         #expect(bench.settle() == ["1 stepStarted#1 after 0", "timer 1 timeout#1 in 5.0s", "execute a#1"])
         bench.fire(1, .attemptTimeout(1), after: 5)
@@ -166,7 +166,7 @@ import Testing
     }
 
     @Test func theNextAttemptBeginsWhenTheBodyOfATimedOutOneHasEnded() throws {
-        var (bench, call) = try timedOut()
+        let (bench, call) = try timedOut()
         bench.fire(1, after: 1)
         #expect(bench.settle() == ["timer 1 abandon#1 in 30.0s"])
         bench.time = bench.time.advanced(by: .seconds(10))
@@ -177,7 +177,7 @@ import Testing
     }
 
     @Test func theBodyOfATimedOutAttemptMayEndBeforeTheNextIsDue() throws {
-        var (bench, call) = try timedOut()
+        let (bench, call) = try timedOut()
         bench.fail(call)
         #expect(bench.settle() == ["report late a#1"])
         bench.fire(1, after: 1)
@@ -185,7 +185,7 @@ import Testing
     }
 
     @Test func aBodyThatIgnoresItsCancellationIsAbandoned() throws {
-        var (bench, call) = try timedOut()
+        let (bench, call) = try timedOut()
         bench.fire(1, after: 1)
         _ = bench.settle()
         bench.fire(1, .abandon(1), after: 30)
@@ -199,7 +199,7 @@ import Testing
     }
 
     @Test func aTimeoutOfTheLastAttemptIsFinalAndItsLateResultIsDiscarded() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a", retry: RetryPolicy(maxAttempts: 1), timeout: .seconds(5))
         _ = bench.settle()
         bench.fire(1, .attemptTimeout(1), after: 5)
@@ -212,7 +212,7 @@ import Testing
     }
 
     @Test func theTimeoutOfAnAttemptThatHasEndedChangesNothing() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a", timeout: .seconds(5))
         _ = bench.settle()
         bench.fail(call)
@@ -222,7 +222,7 @@ import Testing
     }
 
     @Test func timersThatAreNoLongerNeededAreCleared() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         let call = bench.run("a", timeout: .seconds(5))
         let wait = bench.wait("w", "paid", timeout: .seconds(5))
         _ = bench.run("untimed")

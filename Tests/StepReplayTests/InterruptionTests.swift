@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func anAttemptThatACrashCutOffIsCountedAndStartedAnew() throws {
-        var bench = try MachineBench(history(interruptions: 0))
+        let bench = try MachineBench(history(interruptions: 0))
         _ = bench.run("a")
         #expect(bench.settle() == ["2 stepInterrupted crash", "3 stepStarted#2", "execute a#2"])
     }
@@ -24,13 +24,13 @@ import Testing
     @Test func anInterruptionThatIsRecordedIsNotCountedAgain() throws {
         var history = HistoryBuilder()
         history.interrupted(history.started("a"))
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a")
         #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
     }
 
     @Test func aStepThatMustNotRunTwiceFails() throws {
-        var bench = try MachineBench(history(interruptions: 0))
+        let bench = try MachineBench(history(interruptions: 0))
         _ = bench.run("a", .fail)
         #expect(
             bench.settle() == [
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func interruptionsDoNotUseUpAttempts() throws {
-        var bench = try MachineBench(history(interruptions: 1))
+        let bench = try MachineBench(history(interruptions: 1))
         let call = bench.run("a", retry: RetryPolicy(maxAttempts: 2, jitter: 0))
         _ = bench.settle()
         bench.machine.turnGranted(StepNumber(1), at: bench.time)
@@ -53,7 +53,7 @@ import Testing
     // MARK: Turns
 
     @Test func aStepThatWasInterruptedTwiceWaitsForItsTurn() throws {
-        var bench = try MachineBench(history(interruptions: 1))
+        let bench = try MachineBench(history(interruptions: 1))
         let call = bench.run("a")
         #expect(bench.settle() == ["4 stepInterrupted crash", "await turn 1"])
         bench.machine.turnGranted(StepNumber(1), at: bench.time)
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func aTurnForAStepThatWasCancelledMeanwhileIsGivenBack() throws {
-        var bench = try MachineBench(history(interruptions: 1))
+        let bench = try MachineBench(history(interruptions: 1))
         let call = bench.run("a")
         _ = bench.settle()
         bench.machine.cancelCall(call, at: bench.time)
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func aStepThatKeepsKillingTheProcessFails() throws {
-        var bench = try MachineBench(history(interruptions: 2), maxInterruptions: 3)
+        let bench = try MachineBench(history(interruptions: 2), maxInterruptions: 3)
         _ = bench.run("a")
         #expect(
             bench.settle() == [
@@ -85,26 +85,26 @@ import Testing
     // MARK: Finding out
 
     private func inspected() throws -> (MachineBench, StepCall) {
-        var bench = try MachineBench(history(interruptions: 0))
+        let bench = try MachineBench(history(interruptions: 0))
         let call = bench.run("a", .ask)
         #expect(bench.settle() == ["2 stepInterrupted crash", "inspect a#1"])
         return (bench, call)
     }
 
     @Test func anInspectionMayFindTheStepCompleted() throws {
-        var (bench, call) = try inspected()
+        let (bench, call) = try inspected()
         bench.succeed(call, "42")
         #expect(bench.settle() == ["3 stepSucceeded", "deliver a 42"])
     }
 
     @Test func anInspectionMayHaveTheStepTriedAgain() throws {
-        var (bench, call) = try inspected()
+        let (bench, call) = try inspected()
         bench.machine.attemptEnded(call, attempt: 1, outcome: .tryAgain, at: bench.time)
         #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
     }
 
     @Test func anInspectionMayGiveUp() throws {
-        var (bench, call) = try inspected()
+        let (bench, call) = try inspected()
         bench.machine.attemptEnded(call, attempt: 1, outcome: .giveUp, at: bench.time)
         #expect(
             bench.settle() == [
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test func anInspectionThatThrowsIsFinal() throws {
-        var (bench, call) = try inspected()
+        let (bench, call) = try inspected()
         bench.fail(call, message: "nobody knows")
         #expect(
             bench.settle() == ["3 stepFailed final", "fail a StepError(nobody knows) after 1"])
@@ -122,7 +122,7 @@ import Testing
     @Test func anInspectionThatACrashCutOffIsMadeAgain() throws {
         var history = HistoryBuilder()
         history.interrupted(history.started("a"))
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.run("a", .ask)
         #expect(bench.settle() == ["inspect a#1"])
     }
@@ -130,7 +130,7 @@ import Testing
     // MARK: Shutdown
 
     @Test func aBodyCutByAShutdownIsRecordedAndNotCounted() throws {
-        var bench = try MachineBench()
+        let bench = try MachineBench()
         _ = bench.run("a")
         _ = bench.settle()
         bench.machine.unwind(interrupting: true, at: bench.time)
@@ -144,7 +144,7 @@ import Testing
         history.interrupted(step, .shutdown)
         history.startedAgain(step, attempt: 2)
         history.interrupted(step, .shutdown)
-        var next = try MachineBench(history, maxInterruptions: 1)
+        let next = try MachineBench(history, maxInterruptions: 1)
         _ = next.run("a")
         #expect(next.settle() == ["5 stepStarted#3", "execute a#3"])
     }

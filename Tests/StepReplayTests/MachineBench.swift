@@ -4,7 +4,7 @@ import StepReplay
 import Testing
 
 /// Drives a machine by hand, and reads its decisions as lines of text: history in, decisions out.
-struct MachineBench {
+final class MachineBench {
     var machine: RunMachine
     var time: Timestamp
     private var nextOffer: UInt64 = 0
@@ -20,9 +20,19 @@ struct MachineBench {
         time = history.time.advanced(by: .milliseconds(Int64(secondsLater * 1_000)))
     }
 
+    var state: RunState { machine.state }
+    var now: Timestamp { machine.now }
+    var isReplaying: Bool { machine.isReplaying }
+    var isAway: Bool { machine.isAway }
+    var onlyWaits: Bool { machine.onlyWaits }
+    var hasRunningBodies: Bool { machine.hasRunningBodies }
+
+    /// Asks for the run's cancellation; returns whether that is news.
+    func cancelRun() -> Bool { machine.cancelRun(by: "ops", reason: "", at: time) }
+
     // MARK: What the code does
 
-    mutating func ask(
+    func ask(
         _ id: String, _ operation: StepOperation, in scope: String = "", line: UInt = 1, isCancelled: Bool = false
     ) -> StepCall {
         let call = StepCall(
@@ -31,7 +41,7 @@ struct MachineBench {
         return call
     }
 
-    mutating func run(
+    func run(
         _ id: String, in scope: String = "", retry: RetryPolicy = RetryPolicy(jitter: 0), timeout: Duration? = nil,
         _ interruption: RunStep.Interruption = .retry, line: UInt = 1, isCancelled: Bool = false
     ) -> StepCall {
@@ -40,11 +50,11 @@ struct MachineBench {
             isCancelled: isCancelled)
     }
 
-    mutating func sleep(_ id: String, seconds: Double) -> StepCall {
+    func sleep(_ id: String, seconds: Double) -> StepCall {
         ask(id, .sleep(.duration(.milliseconds(Int64(seconds * 1_000)))))
     }
 
-    mutating func wait(_ id: String, _ signal: String, timeout: Duration? = nil) -> StepCall {
+    func wait(_ id: String, _ signal: String, timeout: Duration? = nil) -> StepCall {
         ask(
             id,
             .waitForSignal(
@@ -52,11 +62,11 @@ struct MachineBench {
                     signal: signal, timeout: timeout, check: { _ = try PayloadCoder.decode(Int.self, from: $0) })))
     }
 
-    mutating func send(_ id: String, _ signal: String, _ json: String, keep: Duration? = nil) -> StepCall {
+    func send(_ id: String, _ signal: String, _ json: String, keep: Duration? = nil) -> StepCall {
         ask(id, .sendSignal(SendSignalStep(signal: signal, payload: Payload(json: json), keep: keep)))
     }
 
-    mutating func invoke(_ id: String, timeout: Duration? = nil, cancels: Bool = false, detached: Bool = false)
+    func invoke(_ id: String, timeout: Duration? = nil, cancels: Bool = false, detached: Bool = false)
         -> StepCall
     {
         ask(
@@ -70,13 +80,13 @@ struct MachineBench {
     // MARK: What happens
 
     /// One item handed over, or what was asked for begun.
-    mutating func handOver() -> [String] {
+    func handOver() -> [String] {
         _ = machine.handOver(at: time)
         return decisions()
     }
 
     /// All that is recorded is handed over, everything asked for begun, every event durable.
-    mutating func settle() -> [String] {
+    func settle() -> [String] {
         var lines: [String] = []
         while true {
             while machine.handOver(at: time) { lines += decisions() }
@@ -88,11 +98,11 @@ struct MachineBench {
         }
     }
 
-    mutating func succeed(_ call: StepCall, attempt: UInt32 = 1, _ json: String) {
+    func succeed(_ call: StepCall, attempt: UInt32 = 1, _ json: String) {
         machine.attemptEnded(call, attempt: attempt, outcome: .succeeded(Payload(json: json)), at: time)
     }
 
-    mutating func fail(
+    func fail(
         _ call: StepCall, attempt: UInt32 = 1, _ decision: RetryDecision = .byPolicy, message: String = "no"
     ) {
         machine.attemptEnded(
@@ -100,12 +110,12 @@ struct MachineBench {
             outcome: .failed(Failure(type: "Tests.Broken", message: message), retry: decision), at: time)
     }
 
-    mutating func fire(_ step: UInt32, _ purpose: MachineTimer.Purpose = .due, after seconds: Double = 0) {
+    func fire(_ step: UInt32, _ purpose: MachineTimer.Purpose = .due, after seconds: Double = 0) {
         time = time.advanced(by: .milliseconds(Int64(seconds * 1_000)))
         machine.timerFired(MachineTimer(step: StepNumber(step), purpose: purpose, due: time, wait: nil), at: time)
     }
 
-    mutating func offer(_ step: UInt32, _ json: String) {
+    func offer(_ step: UInt32, _ json: String) {
         nextOffer += 1
         machine.offer(
             SignalOffer(id: nextOffer, step: StepNumber(step), payload: Payload(json: json), idempotencyKey: nil),
@@ -113,7 +123,7 @@ struct MachineBench {
     }
 
     /// The decisions since the last call; without the housekeeping of timers that are no longer needed.
-    mutating func decisions() -> [String] {
+    func decisions() -> [String] {
         machine.takeActions().compactMap { action in
             if case .clearTimers = action { return nil }
             return line(action)
@@ -121,7 +131,7 @@ struct MachineBench {
     }
 
     /// The steps whose timers are no longer needed.
-    mutating func clearedTimers() -> [UInt32] {
+    func clearedTimers() -> [UInt32] {
         machine.takeActions().compactMap { action in
             if case .clearTimers(let step) = action { step.sequence } else { nil }
         }

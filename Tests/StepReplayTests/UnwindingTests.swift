@@ -143,7 +143,7 @@ import Testing
         // A held run takes no events; a host must resume it first.
         var history = HistoryBuilder()
         history.add(.runHeld(RunHeld(failure: Failure(type: "T", message: "m"))))
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         let first = bench.run("first")
         let second = bench.run("second")
         let lines = bench.settle()

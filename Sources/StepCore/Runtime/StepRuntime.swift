@@ -10,12 +10,8 @@ package protocol StepRuntime: AnyObject, Sendable {
     /// The run's own serial executor.
     var runExecutor: any TaskExecutor { get }
 
-    /// Asks for a step and waits for the first directive.
+    /// Asks for a step and waits for the first directive; ``StepCall/next()`` waits for further ones.
     func begin(_ call: StepCall, isCancelled: Bool) async -> StepDirective
-    /// Waits for the next directive of a step that was asked for.
-    func next(_ call: StepCall) async -> StepDirective
-    /// The task that carries out an attempt, so that it can be cancelled.
-    func attemptBegan(_ call: StepCall, attempt: UInt32, task: Task<Void, Never>)
     /// An attempt's body has ended.
     func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome)
     /// The task that asked for the step was cancelled.
@@ -55,21 +51,6 @@ package struct RunFacts: Sendable {
         self.version = version
         self.key = key
         self.seed = seed
-    }
-}
-
-/// One call of a step method: what was asked for, and where.
-package final class StepCall: Sendable {
-    package let scope: String
-    package let id: String
-    package let operation: StepOperation
-    package let site: CallSite
-
-    package init(scope: String, id: String, operation: StepOperation, site: CallSite) {
-        self.scope = scope
-        self.id = id
-        self.operation = operation
-        self.site = site
     }
 }
 

@@ -17,7 +17,7 @@ struct AttemptRunner: Sendable {
             let outcome = await runner.outcome(facts, call, inspecting: inspecting, runtime)
             runtime.attemptEnded(call, attempt: facts.attempt, outcome: outcome)
         }
-        runtime.attemptBegan(call, attempt: facts.attempt, task: task)
+        call.attemptBegan(facts.attempt, task)
     }
 
     private func outcome(

@@ -77,7 +77,7 @@ public struct Step: Sendable {
                 case .execute(let facts): execute?.start(facts, call, inspecting: false, runtime)
                 case .inspect(let facts): execute?.start(facts, call, inspecting: true, runtime)
                 }
-                directive = await runtime.next(call)
+                directive = await call.next()
             }
         } onCancel: {
             runtime.cancel(call)

@@ -16,6 +16,14 @@ package struct RunState: Hashable, Sendable {
         case send(signal: String)
 
         package var isWait: Bool { if case .attempt = self { false } else { true } }
+
+        /// Whether it is an attempt that runs, or that was cut off and not followed by another yet.
+        var isUnsettled: Bool {
+            switch self {
+            case .attempt(_, .running), .attempt(_, .interrupted): true
+            default: false
+            }
+        }
     }
 
     package enum Phase: Hashable, Sendable {
@@ -42,6 +50,9 @@ package struct RunState: Hashable, Sendable {
     package internal(set) var open: [StepNumber: OpenStep] = [:]
     /// How many of `open` have an attempt, as against those that only wait.
     package internal(set) var openAttempts = 0
+    /// How many of those run, or were cut off and not followed by another yet, as against those that failed and wait
+    /// for the next.
+    package internal(set) var unsettledAttempts = 0
 
     /// The state after a run's first event.
     ///

@@ -33,7 +33,7 @@ extension RunState {
         case .stepFailed(let body): try fail(body, event)
         case .stepInterrupted(let body):
             let number = try runningAttempt(of: body.step, event)
-            open[body.step]?.activity = .attempt(number, .interrupted)
+            change(body.step, to: .attempt(number, .interrupted))
         case .stepCancelled(let body):
             guard case .attempt = try opened(body.step, event).activity else {
                 throw IllegalTransition(event, "step \(body.step) is a wait")
@@ -128,6 +128,7 @@ extension RunState {
         }
         open = [:]
         openAttempts = 0
+        unsettledAttempts = 0
         retryAt = nil
     }
 
@@ -143,7 +144,7 @@ extension RunState {
             guard body.attempt == last + 1 else {
                 throw IllegalTransition(event, "the next attempt of step \(number) has number \(last + 1)")
             }
-            open[number]?.activity = .attempt(body.attempt, .running)
+            change(number, to: .attempt(body.attempt, .running))
             retryAt = nil
         }
     }
@@ -154,7 +155,7 @@ extension RunState {
         }
         if let retryAt = body.retryAt {
             guard phase == .running else { throw IllegalTransition(event, "step \(body.step) has no attempt") }
-            open[body.step]?.activity = .attempt(number, .failed(retryAt: retryAt))
+            change(body.step, to: .attempt(number, .failed(retryAt: retryAt)))
         } else {
             // A step that was interrupted too often fails without another attempt.
             guard phase == .running || phase == .interrupted else {
@@ -198,10 +199,20 @@ extension RunState {
         retryAt = nil
         open[StepNumber(event.sequence)] = OpenStep(key: key, activity: activity)
         if !activity.isWait { openAttempts += 1 }
+        if activity.isUnsettled { unsettledAttempts += 1 }
+    }
+
+    /// Gives an open step's attempt another phase.
+    private mutating func change(_ step: StepNumber, to activity: Activity) {
+        guard let before = open[step]?.activity else { return }
+        open[step]?.activity = activity
+        unsettledAttempts += (activity.isUnsettled ? 1 : 0) - (before.isUnsettled ? 1 : 0)
     }
 
     private mutating func close(_ step: StepNumber) {
-        if let closed = open.removeValue(forKey: step), !closed.activity.isWait { openAttempts -= 1 }
+        guard let closed = open.removeValue(forKey: step) else { return }
+        if !closed.activity.isWait { openAttempts -= 1 }
+        if closed.activity.isUnsettled { unsettledAttempts -= 1 }
     }
 
     private func statusAfter(_ event: Event) -> RunStatus {

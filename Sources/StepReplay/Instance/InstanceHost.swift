@@ -16,9 +16,7 @@ package protocol InstanceHost: AnyObject, Sendable {
 package indirect enum InstanceInput: Sendable {
     /// Begin the workflow function.
     case begin
-    case ask(StepCall, isCancelled: Bool, UnsafeContinuation<StepDirective, Never>)
-    case next(StepCall, UnsafeContinuation<StepDirective, Never>)
-    case attemptBegan(StepCall, attempt: UInt32, Task<Void, Never>)
+    case ask(StepCall, isCancelled: Bool)
     case attemptEnded(StepCall, attempt: UInt32, AttemptOutcome)
     case cancelCall(StepCall)
     case awaitDurable(UnsafeContinuation<Bool, Never>)

@@ -11,11 +11,10 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `tickets`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, `refusals` and `executing` are touched
-    // only by the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
+    // `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, `refusals` and `executing` are touched only by
+    // the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
     // lock.
     private var machine: RunMachine
-    private var tickets: [ObjectIdentifier: Ticket] = [:]
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
     private var durableThrough: UInt32
@@ -50,23 +49,17 @@ package final class WorkflowInstance: @unchecked Sendable {
         var outside = 0
     }
 
-    /// A call and who waits for its next directive.
-    private struct Ticket {
-        var waiter: UnsafeContinuation<StepDirective, Never>?
-        var directive: StepDirective?
-        var attempts: [UInt32: Task<Void, Never>] = [:]
-        var cancelled: Set<UInt32> = []
-    }
-
     /// After so many step calls of a function that was told to end, further ones suspend for ever: a loop that catches
     /// everything and tries again would otherwise spin.
     private static let refusalLimit = 64
 
     package init(
-        machine: RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost,
+        machine: consuming RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost,
         startIsDurable: Bool = true
     ) {
         let state = machine.state
+        let (now, isReplaying) = (machine.now, machine.isReplaying)
+        durableThrough = machine.durableThrough
         self.machine = machine
         self.definition = definition
         self.client = client
@@ -76,9 +69,8 @@ package final class WorkflowInstance: @unchecked Sendable {
             id: state.start.id, workflow: state.start.workflow, version: state.start.version, key: state.start.key,
             seed: state.start.seed)
         input = state.start.input
-        durableThrough = machine.durableThrough
         self.startIsDurable = startIsDurable
-        view = Locked(View(now: machine.now, isReplaying: machine.isReplaying))
+        view = Locked(View(now: now, isReplaying: isReplaying))
         scopes = Locked(Scopes(seed: state.start.seed))
         var logger = client.logger
         logger[metadataKey: "run"] = "\(state.start.id)"
@@ -175,14 +167,10 @@ package final class WorkflowInstance: @unchecked Sendable {
         }
         switch input {
         case .begin: begin()
-        case .ask(let call, let isCancelled, let waiter):
+        case .ask(let call, let isCancelled):
             guard !isRefusedForGood(call) else { return }
-            tickets[ObjectIdentifier(call)] = Ticket(waiter: waiter)
             machine.ask(call, isCancelled: isCancelled)
-        case .next(let call, let waiter): wait(waiter, for: call)
-        case .attemptBegan(let call, let attempt, let task): attemptBegan(call, attempt, task)
         case .attemptEnded(let call, let attempt, let outcome):
-            tickets[ObjectIdentifier(call)]?.attempts[attempt] = nil
             if let executing, executing.call === call {
                 self.executing = nil
                 return executing.ended(outcome)
@@ -268,7 +256,7 @@ package final class WorkflowInstance: @unchecked Sendable {
         switch action {
         case .answer(let call, let directive): answer(call, directive)
         case .cancelFunction: task?.cancel()
-        case .cancelAttempt(let call, let attempt): cancelAttempt(call, attempt)
+        case .cancelAttempt(let call, let attempt): call.cancelAttempt(attempt)
         default: return true
         }
         return false
@@ -288,46 +276,9 @@ package final class WorkflowInstance: @unchecked Sendable {
     }
 
     private func answer(_ call: StepCall, _ directive: StepDirective) {
-        let id = ObjectIdentifier(call)
-        guard var ticket = tickets[id] else { return }
-        guard let waiter = ticket.waiter else {
-            ticket.directive = directive
-            tickets[id] = ticket
-            return
-        }
-        ticket.waiter = nil
-        tickets[id] = directive.isFinal ? nil : ticket
         // What the code sees as now must be set before it runs.
         view.withLock { $0.now = machine.now }
-        waiter.resume(returning: directive)
-    }
-
-    private func wait(_ waiter: UnsafeContinuation<StepDirective, Never>, for call: StepCall) {
-        let id = ObjectIdentifier(call)
-        guard var ticket = tickets[id] else { return waiter.resume(returning: .fail(RunUnwinding())) }
-        if let directive = ticket.directive {
-            ticket.directive = nil
-            tickets[id] = directive.isFinal ? nil : ticket
-            waiter.resume(returning: directive)
-        } else {
-            ticket.waiter = waiter
-            tickets[id] = ticket
-        }
-    }
-
-    private func attemptBegan(_ call: StepCall, _ attempt: UInt32, _ task: Task<Void, Never>) {
-        let id = ObjectIdentifier(call)
-        guard let ticket = tickets[id], !ticket.cancelled.contains(attempt) else { return task.cancel() }
-        tickets[id]?.attempts[attempt] = task
-    }
-
-    private func cancelAttempt(_ call: StepCall, _ attempt: UInt32) {
-        let id = ObjectIdentifier(call)
-        if let task = tickets[id]?.attempts.removeValue(forKey: attempt) {
-            task.cancel()
-        } else {
-            tickets[id]?.cancelled.insert(attempt)
-        }
+        call.answer(directive)
     }
 }
 
@@ -337,15 +288,6 @@ extension InstanceInput {
         switch self {
         case .offer, .signalDelivered, .childEnded, .cancelRun: true
         default: false
-        }
-    }
-}
-
-extension StepDirective {
-    fileprivate var isFinal: Bool {
-        switch self {
-        case .deliver, .fail: true
-        case .execute, .inspect: false
         }
     }
 }
@@ -376,15 +318,10 @@ extension WorkflowInstance: StepRuntime {
     package var isReplaying: Bool { view.withLock { $0.isReplaying } }
 
     package func begin(_ call: StepCall, isCancelled: Bool) async -> StepDirective {
-        await withUnsafeContinuation { post(.ask(call, isCancelled: isCancelled, $0)) }
-    }
-
-    package func next(_ call: StepCall) async -> StepDirective {
-        await withUnsafeContinuation { post(.next(call, $0)) }
-    }
-
-    package func attemptBegan(_ call: StepCall, attempt: UInt32, task: Task<Void, Never>) {
-        post(.attemptBegan(call, attempt: attempt, task))
+        await withUnsafeContinuation { waiter in
+            call.wait(waiter)
+            post(.ask(call, isCancelled: isCancelled))
+        }
     }
 
     package func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome) {

@@ -14,8 +14,10 @@ extension RunMachine {
                 ended ? StepOutsideRunError(runID: state.start.id, step: call.id) : RunUnwinding()
             return answer(call, .fail(error))
         }
-        let name = StepName(scope: call.scope, id: call.id)
-        if let earlier = pending[name], settings.options.duplicates == .refuse {
+        let duplicates = settings.options.duplicates
+        let use = names[StepName(scope: call.scope, id: call.id), default: NameUse()].ask(call, duplicates)
+        guard case .occurrence(let occurrence) = use else {
+            guard case .pending(let earlier) = use else { return }
             return answer(
                 call,
                 .fail(
@@ -23,11 +25,8 @@ extension RunMachine {
                         scope: call.scope, id: call.id, first: earlier.site.description,
                         second: call.site.description)))
         }
-        let occurrence = occurrences[name, default: 0]
-        occurrences[name] = occurrence + 1
         let key = StepKey(scope: call.scope, id: call.id, occurrence: occurrence)
-        pending[name] = call
-        if let number = numbers[key] {
+        if !numbers.isEmpty, let number = numbers.removeValue(forKey: key) {
             resumeRecorded(number, key, call)
             if isCancelled { cancelCall(call, at: state.lastTime) }
         } else if isCancelled {
@@ -40,7 +39,6 @@ extension RunMachine {
     /// The history has the step: hand over its outcome in its turn, or carry on with it.
     private mutating func resumeRecorded(_ number: StepNumber, _ key: StepKey, _ call: StepCall) {
         guard let step = steps[number] else { return }
-        unasked -= 1
         guard step.kind == call.operation.recordedKind else {
             return hold(
                 DivergenceError(
@@ -58,9 +56,9 @@ extension RunMachine {
                         asked: "it after item \(lastHandedOver)", site: call.site.description), call)
             }
         }
-        bind(call, to: number)
+        bind(call, to: step)
         if step.outcome != nil {
-            makeReady(number)
+            makeReady(step)
         } else {
             unstarted.append(UnstartedCall(call: call, key: key, number: number, after: lastHandedOver))
         }
@@ -96,13 +94,13 @@ extension RunMachine {
     /// Records that the code asked for a step which the history does not have.
     mutating func introduce(
         _ unstarted: UnstartedCall, _ kind: RecordedStep.Kind, _ body: EventBody, at time: Timestamp
-    ) -> StepNumber? {
+    ) -> RecordedStep? {
         guard let sequence = accept(body, at: time, after: unstarted.after) else { return nil }
-        let number = StepNumber(sequence)
-        steps[number] = RecordedStep(number: number, key: unstarted.key, kind: kind, after: unstarted.after)
-        bind(unstarted.call, to: number)
-        numbers[unstarted.key] = number
-        return number
+        let step = RecordedStep(
+            number: StepNumber(sequence), key: unstarted.key, kind: kind, after: unstarted.after)
+        steps[step.number] = step
+        bind(unstarted.call, to: step)
+        return step
     }
 
     /// The task that asked for a step was cancelled: a race's loser, or the whole run.

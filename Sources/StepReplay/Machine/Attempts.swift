@@ -4,9 +4,9 @@ package import StepEvents
 extension RunMachine {
     mutating func startAttempts(_ unstarted: UnstartedCall, at time: Timestamp) {
         let started = StepStarted(step: .new(unstarted.key), attempt: 1)
-        guard let number = introduce(unstarted, .run, .stepStarted(started), at: time) else { return }
-        steps[number]?.attempt = 1
-        undurable.append((number.sequence, number, false))
+        guard let step = introduce(unstarted, .run, .stepStarted(started), at: time) else { return }
+        step.attempt = 1
+        undurable.append((step.number.sequence, step.number, false))
     }
 
     /// The history has attempts of the step, but no outcome.
@@ -64,7 +64,7 @@ extension RunMachine {
     private mutating func startNextAttempt(_ number: StepNumber, at time: Timestamp) {
         guard !isQuiescing, let step = steps[number] else { return }
         if let busy = step.busyAttempt {
-            steps[number]?.waitsForBody = true
+            step.waitsForBody = true
             setTimer(
                 MachineTimer(
                     step: number, purpose: .abandon(busy), due: time.advanced(by: settings.abandonAfter),
@@ -73,7 +73,7 @@ extension RunMachine {
         }
         let started = StepStarted(step: .again(number), attempt: step.attempt + 1)
         guard let sequence = accept(.stepStarted(started), at: time) else { return }
-        steps[number]?.attempt += 1
+        step.attempt += 1
         undurable.append((sequence, number, false))
     }
 
@@ -91,7 +91,7 @@ extension RunMachine {
             let (_, number, inspects) = undurable[begun]
             begun += 1
             guard let step = steps[number], let call = step.call, case .run(let run) = call.operation else { continue }
-            steps[number]?.busyAttempt = step.attempt
+            setBusy(step, step.attempt)
             if let timeout = run.timeout {
                 setTimer(
                     MachineTimer(
@@ -110,7 +110,7 @@ extension RunMachine {
     ) {
         let known = step(of: call)
         let wasAwaited = known?.busyAttempt == attempt
-        if wasAwaited, let known { steps[known.number]?.busyAttempt = nil }
+        if wasAwaited, let known { setBusy(known, nil) }
         guard phase == .running, let step = known, step.outcome == nil else {
             let key = known?.key ?? StepKey(scope: call.scope, id: call.id, occurrence: 0)
             actions.append(.report(.lateResult(key, attempt: attempt)))
@@ -120,13 +120,13 @@ extension RunMachine {
         guard wasAwaited, hasAttempt(number, attempt) else {
             actions.append(.report(.lateResult(step.key, attempt: attempt)))
             if step.waitsForBody, wasAwaited {
-                steps[number]?.waitsForBody = false
-                clearTimers(number)
+                step.waitsForBody = false
+                clearTimers(step)
                 startNextAttempt(number, at: time)
             }
             return
         }
-        clearTimers(number)
+        clearTimers(step)
         switch outcome {
         case .succeeded(let result):
             conclude(
@@ -154,8 +154,8 @@ extension RunMachine {
         }
         // An inspection that throws has no attempt of its own to fail: it is final.
         if case .attempt(_, .interrupted) = state.open[number]?.activity { wait = nil }
-        steps[number]?.failures = failures
-        steps[number]?.lastFailure = failure
+        step.failures = failures
+        step.lastFailure = failure
         let at = max(time, state.lastTime)
         guard let wait else {
             return conclude(
@@ -164,10 +164,7 @@ extension RunMachine {
         }
         let retryAt = at.advanced(by: wait)
         accept(.stepFailed(StepFailed(step: number, failure: failure, retryAt: retryAt)), at: at)
-        if steps[number]?.hasTurn == true {
-            steps[number]?.hasTurn = false
-            actions.append(.endTurn(number))
-        }
+        endTurn(step)
         setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: wait))
     }
 
@@ -186,8 +183,8 @@ extension RunMachine {
         case .abandon(let attempt):
             guard step.busyAttempt == attempt, step.waitsForBody else { return }
             actions.append(.report(.abandoned(step.key, attempt: attempt)))
-            steps[number]?.busyAttempt = nil
-            steps[number]?.waitsForBody = false
+            setBusy(step, nil)
+            step.waitsForBody = false
             startNextAttempt(number, at: time)
         case .due: dueTimerFired(step, at: time)
         }

@@ -46,7 +46,7 @@ extension RunMachine {
         }
         let willRunAgain = state.cancel == nil && outcome.error.map { isRetryable($0) } ?? false
         abandonOpenSteps(cancelling: willRunAgain, at: time)
-        if unasked > 0 { actions.append(.report(.unused(count: unasked))) }
+        if !numbers.isEmpty { actions.append(.report(.unused(count: numbers.count))) }
         let end: MachineEnd
         switch outcome {
         case _ where state.cancel != nil:
@@ -110,8 +110,8 @@ extension RunMachine {
             }
         }
         for step in steps.values.sorted(by: { $0.number < $1.number }) {
-            clearTimers(step.number)
-            if step.hasTurn { actions.append(.endTurn(step.number)) }
+            clearTimers(step)
+            endTurn(step)
             if let signal = step.signal, step.outcome == nil {
                 actions.append(.stopAwaitingSignal(step.number, signal: signal.name, since: signal.since))
             }
@@ -164,8 +164,8 @@ extension RunMachine {
         guard phase == .running else { return }
         let open = steps.values.filter { $0.call != nil }.sorted { $0.number < $1.number }
         for step in open {
-            clearTimers(step.number)
-            if step.hasTurn { actions.append(.endTurn(step.number)) }
+            clearTimers(step)
+            endTurn(step)
             guard let call = step.call else { continue }
             if let attempt = step.busyAttempt { actions.append(.cancelAttempt(call, attempt: attempt)) }
             answer(call, .fail(RunUnwinding()))
@@ -178,18 +178,11 @@ extension RunMachine {
     }
 
     /// Whether any attempt's body runs.
-    package var hasRunningBodies: Bool { steps.values.contains { $0.busyAttempt != nil } }
+    package var hasRunningBodies: Bool { busyBodies > 0 }
 
     /// Whether every pending call only waits, so that the run could leave memory.
     package var onlyWaits: Bool {
-        phase == .running && waitingCalls > 0 && undurable.isEmpty && unstarted.isEmpty && ready.isEmpty
-            && steps.values.allSatisfy { $0.busyAttempt == nil } && !state.open.isEmpty
-            && state.open.values.allSatisfy { open in
-                switch open.activity {
-                case .attempt(_, .failed): true
-                case .attempt: false
-                default: true
-                }
-            }
+        phase == .running && busyBodies == 0 && waitingCalls > 0 && undurable.isEmpty && unstarted.isEmpty
+            && ready.isEmpty && !state.open.isEmpty && state.unsettledAttempts == 0
     }
 }

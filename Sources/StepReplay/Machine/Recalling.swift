@@ -43,12 +43,12 @@ extension RunMachine {
     }
 
     private mutating func introduce(
-        _ key: StepKey, _ kind: RecordedStep.Kind, _ event: Event, _ fill: (inout RecordedStep) -> Void = { _ in }
+        _ key: StepKey, _ kind: RecordedStep.Kind, _ event: Event, _ fill: (RecordedStep) -> Void = { _ in }
     ) {
         let number = StepNumber(event.sequence)
-        var step = RecordedStep(number: number, key: key, kind: kind, after: event.after)
+        let step = RecordedStep(number: number, key: key, kind: kind, after: event.after)
         if kind == .run { step.attempt = 1 }
-        fill(&step)
+        fill(step)
         steps[number] = step
         numbers[key] = number
     }
@@ -57,7 +57,7 @@ extension RunMachine {
     /// is handed other items before it asks for the rest.
     private mutating func forgetCancelled() {
         for step in steps.values {
-            steps[step.number]?.after = nil
+            step.after = nil
             guard case .cancelled = step.outcome else { continue }
             steps[step.number] = nil
             numbers[step.key] = nil

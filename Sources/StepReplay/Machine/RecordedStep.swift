@@ -1,8 +1,8 @@
 import StepCore
 import StepEvents
 
-/// What is known of one step: from the history, and from what happened since.
-struct RecordedStep {
+/// What is known of one step: from the history, and from what happened since. Belongs to one ``RunMachine``.
+final class RecordedStep {
     enum Kind: String {
         case run = "step.run"
         case sleep = "step.sleep"
@@ -47,40 +47,10 @@ struct RecordedStep {
     var hasTurn = false
     /// Whether the host may have timers of it.
     var hasTimers = false
-    private var rare = RecordedStep.ordinary
-
-    /// What few steps have. Apart, since steps are looked up, and so copied, several times in each one's life.
-    private struct Rare: Sendable {
-        var lastFailure: Failure?
-        var signal: (name: String, since: Timestamp)?
-        var sent: SignalSent?
-        var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)?
-    }
-
-    private static let ordinary = Boxed(Rare())
-
-    var lastFailure: Failure? {
-        get { rare.value.lastFailure }
-        set { changeRare { $0.lastFailure = newValue } }
-    }
-    var signal: (name: String, since: Timestamp)? {
-        get { rare.value.signal }
-        set { changeRare { $0.signal = newValue } }
-    }
-    var sent: SignalSent? {
-        get { rare.value.sent }
-        set { changeRare { $0.sent = newValue } }
-    }
-    var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)? {
-        get { rare.value.child }
-        set { changeRare { $0.child = newValue } }
-    }
-
-    private mutating func changeRare(_ change: (inout Rare) -> Void) {
-        var value = rare.value
-        change(&value)
-        rare = Boxed(value)
-    }
+    var lastFailure: Failure?
+    var signal: (name: String, since: Timestamp)?
+    var sent: SignalSent?
+    var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)?
 
     init(number: StepNumber, key: StepKey, kind: Kind, after: UInt32?) {
         self.number = number
@@ -88,12 +58,6 @@ struct RecordedStep {
         self.kind = kind
         self.after = after
     }
-}
-
-/// A value on the heap, never changed: copying it is one reference.
-private final class Boxed<Value: Sendable>: Sendable {
-    let value: Value
-    init(_ value: Value) { self.value = value }
 }
 
 /// Something to be handed to the workflow, in the order of the history.
@@ -114,6 +78,28 @@ struct Delivery: Comparable {
 struct StepName: Hashable {
     let scope: String
     let id: String
+}
+
+/// How often the code has asked for a name, and which call of it waits for an answer, for spotting ids that are asked
+/// for twice at once.
+struct NameUse {
+    enum Answer {
+        case occurrence(UInt32)
+        /// An earlier call of the name is still waiting.
+        case pending(StepCall)
+    }
+
+    private var occurrences: UInt32 = 0
+    private var pending: StepCall?
+
+    mutating func ask(_ call: StepCall, _ duplicates: WorkflowOptions.DuplicateSteps) -> Answer {
+        if let pending, duplicates == .refuse { return .pending(pending) }
+        pending = call
+        defer { occurrences += 1 }
+        return .occurrence(occurrences)
+    }
+
+    mutating func answered(_ call: StepCall) { if pending === call { pending = nil } }
 }
 
 extension StepOperation {

@@ -32,7 +32,9 @@ package struct MachineSettings: Sendable {
 /// out the ``MachineAction``s it returns. Live and replayed executions take the same path: an outcome, whether it
 /// stood in the history or was accepted a moment ago, is handed to the workflow by ``handOver(at:)``, one at a time,
 /// in the order of the history, and only when the code has nothing left to do. That is what makes races replay.
-package struct RunMachine {
+///
+/// It can't be copied: what it knows of its steps are objects of its own, which spares each step a dozen copies.
+package struct RunMachine: ~Copyable {
     enum Phase: Equatable {
         case running
         /// The run has ended, is held, or its function is to run again.
@@ -49,12 +51,12 @@ package struct RunMachine {
 
     /// Every step whose outcome has not been handed over.
     var steps: [StepNumber: RecordedStep] = [:]
+    /// Steps of the history that the code has not asked for, by the key under which it will.
     var numbers: [StepKey: StepNumber] = [:]
-    /// The steps that calls of this instance asked for.
-    var bound: [ObjectIdentifier: StepNumber] = [:]
-    var occurrences: [StepName: UInt32] = [:]
-    /// The calls that wait for an answer, by name, for spotting ids that are asked for twice at once.
-    var pending: [StepName: StepCall] = [:]
+    /// How many bodies run in this process.
+    var busyBodies = 0
+    /// What the code has asked for, by name.
+    var names: [StepName: NameUse] = [:]
     /// Outcomes that the code asked for.
     var ready = Heap<Delivery>()
     /// Calls that nothing is recorded for, or no outcome yet, in the order in which the code asked.
@@ -64,8 +66,6 @@ package struct RunMachine {
     package internal(set) var durableThrough: UInt32
     /// Signals for waits that the replayed code has not asked for yet.
     var offers: [StepNumber: [SignalOffer]] = [:]
-    /// Steps of the history that the code has not asked for yet.
-    var unasked = 0
     /// Whether the code has had all that was recorded and has gone on to something new.
     var hasCaughtUp = false
     /// How many calls wait for an answer.
@@ -93,7 +93,6 @@ package struct RunMachine {
         now = state.startedAt
         durableThrough = state.nextSequence - 1
         for event in history { recall(event) }
-        unasked = numbers.count
         hasCaughtUp = numbers.isEmpty
     }
 
@@ -109,7 +108,7 @@ package struct RunMachine {
     package mutating func quiesce() { isQuiescing = true }
 
     /// Whether the code is still catching up with what was recorded.
-    package var isReplaying: Bool { !hasCaughtUp && (unasked > 0 || !ready.isEmpty) }
+    package var isReplaying: Bool { !hasCaughtUp && (!numbers.isEmpty || !ready.isEmpty) }
 
     /// What the machine decided since the last call.
     package mutating func takeActions() -> [MachineAction] {
@@ -140,16 +139,13 @@ package struct RunMachine {
     mutating func conclude(
         _ number: StepNumber, _ outcome: RecordedStep.Outcome, as body: EventBody, at time: Timestamp
     ) {
-        guard let sequence = accept(body, at: time), steps[number] != nil else { return }
-        steps[number]?.outcome = outcome
-        steps[number]?.outcomeSequence = sequence
-        steps[number]?.outcomeTime = state.lastTime
-        clearTimers(number)
-        if steps[number]?.hasTurn == true {
-            steps[number]?.hasTurn = false
-            actions.append(.endTurn(number))
-        }
-        if steps[number]?.call != nil { makeReady(number) }
+        guard let sequence = accept(body, at: time), let step = steps[number] else { return }
+        step.outcome = outcome
+        step.outcomeSequence = sequence
+        step.outcomeTime = state.lastTime
+        clearTimers(step)
+        endTurn(step)
+        if step.call != nil { makeReady(step) }
     }
 
     mutating func setTimer(_ timer: MachineTimer) {
@@ -157,16 +153,27 @@ package struct RunMachine {
         actions.append(.setTimer(timer))
     }
 
-    mutating func clearTimers(_ number: StepNumber) {
-        guard steps[number]?.hasTimers == true else { return }
-        steps[number]?.hasTimers = false
-        actions.append(.clearTimers(number))
+    mutating func clearTimers(_ step: RecordedStep) {
+        guard step.hasTimers else { return }
+        step.hasTimers = false
+        actions.append(.clearTimers(step.number))
     }
 
-    mutating func makeReady(_ number: StepNumber) {
-        guard let step = steps[number] else { return }
+    mutating func endTurn(_ step: RecordedStep) {
+        guard step.hasTurn else { return }
+        step.hasTurn = false
+        actions.append(.endTurn(step.number))
+    }
+
+    mutating func makeReady(_ step: RecordedStep) {
         ready.insert(
-            Delivery(sequence: step.outcomeSequence, time: step.outcomeTime, item: .outcome(number)))
+            Delivery(sequence: step.outcomeSequence, time: step.outcomeTime, item: .outcome(step.number)))
+    }
+
+    /// Notes which attempt's body runs in this process, if one does.
+    mutating func setBusy(_ step: RecordedStep, _ attempt: UInt32?) {
+        busyBodies += (attempt == nil ? 0 : 1) - (step.busyAttempt == nil ? 0 : 1)
+        step.busyAttempt = attempt
     }
 
     // MARK: Handing over
@@ -210,8 +217,7 @@ package struct RunMachine {
 
     private mutating func deliver(_ number: StepNumber) {
         guard let step = steps.removeValue(forKey: number), let call = step.call else { return }
-        if numbers[step.key] == number { numbers[step.key] = nil }
-        bound[ObjectIdentifier(call)] = nil
+        setBusy(step, nil)
         let directive: StepDirective =
             switch step.outcome {
             case .value(let payload): .deliver(payload)
@@ -236,18 +242,20 @@ package struct RunMachine {
     }
 
     /// The step that a call asked for, while its outcome has not been handed over.
-    func step(of call: StepCall) -> RecordedStep? { bound[ObjectIdentifier(call)].flatMap { steps[$0] } }
+    func step(of call: StepCall) -> RecordedStep? {
+        guard let number = call.number, let step = steps[number], step.call === call else { return nil }
+        return step
+    }
 
-    mutating func bind(_ call: StepCall, to number: StepNumber) {
-        steps[number]?.call = call
-        bound[ObjectIdentifier(call)] = number
+    func bind(_ call: StepCall, to step: RecordedStep) {
+        step.call = call
+        call.number = step.number
     }
 
     mutating func answer(_ call: StepCall, _ directive: StepDirective) {
         switch directive {
         case .deliver, .fail:
-            let name = StepName(scope: call.scope, id: call.id)
-            if pending[name] === call { pending[name] = nil }
+            names[StepName(scope: call.scope, id: call.id)]?.answered(call)
             waitingCalls -= 1
         case .execute, .inspect: break
         }

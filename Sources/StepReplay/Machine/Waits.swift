@@ -15,7 +15,7 @@ extension RunMachine {
         case .until(let moment): until = moment
         }
         let slept = Slept(key: unstarted.key, until: until)
-        guard let number = introduce(unstarted, .sleep, .slept(slept), at: begin) else { return }
+        guard let number = introduce(unstarted, .sleep, .slept(slept), at: begin)?.number else { return }
         if until <= begin { return wake(number, until: until, at: begin) }
         setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: wait))
     }
@@ -37,8 +37,9 @@ extension RunMachine {
         let begin = max(time, state.lastTime)
         let timeoutAt = wait.timeout.map { begin.advanced(by: max(.zero, $0)) }
         let started = WaitStarted(key: unstarted.key, signal: wait.signal, timeoutAt: timeoutAt)
-        guard let number = introduce(unstarted, .wait, .waitStarted(started), at: begin) else { return }
-        steps[number]?.signal = (wait.signal, begin)
+        guard let step = introduce(unstarted, .wait, .waitStarted(started), at: begin) else { return }
+        step.signal = (wait.signal, begin)
+        let number = step.number
         if let timeoutAt {
             setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: begin.duration(to: timeoutAt)))
         }
@@ -93,9 +94,9 @@ extension RunMachine {
         let sent = SignalSent(
             key: unstarted.key, signal: send.signal, payload: send.payload,
             keepUntil: send.keep.map { begin.advanced(by: $0) })
-        guard let number = introduce(unstarted, .send, .signalSent(sent), at: begin) else { return }
-        steps[number]?.sent = sent
-        carryOnSending(number)
+        guard let step = introduce(unstarted, .send, .signalSent(sent), at: begin) else { return }
+        step.sent = sent
+        carryOnSending(step.number)
     }
 
     /// A signal that was not recorded as delivered is sent again under the same key, which its receiver knows.
@@ -123,8 +124,9 @@ extension RunMachine {
         let started = InvokeStarted(
             key: unstarted.key, workflow: invoke.workflow, child: id, childRun: child, timeoutAt: timeoutAt,
             cancelsOnTimeout: invoke.cancelsOnTimeout)
-        guard let number = introduce(unstarted, .invoke, .invokeStarted(started), at: begin) else { return }
-        steps[number]?.child = (child, id, invoke.cancelsOnTimeout)
+        guard let step = introduce(unstarted, .invoke, .invokeStarted(started), at: begin) else { return }
+        step.child = (child, id, invoke.cancelsOnTimeout)
+        let number = step.number
         let parent = RunStarted.Parent(
             id: state.start.id, run: state.run, step: number, detached: invoke.detached)
         actions.append(
