@@ -18,7 +18,7 @@ package final class Engine: DriverSession {
     let randomness: any EngineRandomness
     let pool: WorkerPool
     let timers: TimerService
-    let bodyExecutor: any TaskExecutor = globalConcurrentExecutor
+    let bodyExecutor: BodyExecutor
     let state: Locked<EngineState>
     let results = ResultWaiters()
     let signals = SignalRouter()
@@ -31,12 +31,12 @@ package final class Engine: DriverSession {
     package struct Surroundings: Sendable {
         package var clock: any EngineClock
         package var randomness: any EngineRandomness
-        /// Threads that drain runs and read the store.
+        /// Threads that drain runs and read the store, and as many that run bodies.
         package var threads: Int
 
         package init(
             clock: any EngineClock = SystemClock(), randomness: any EngineRandomness = SystemRandomness(),
-            threads: Int = 2
+            threads: Int = min(8, max(2, EngineThread.processors))
         ) {
             self.clock = clock
             self.randomness = randomness
@@ -51,6 +51,7 @@ package final class Engine: DriverSession {
         clock = surroundings.clock
         randomness = surroundings.randomness
         pool = WorkerPool(threads: surroundings.threads)
+        bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
         let last = try store.read { snapshot in try snapshot.lastRun() }
         state = Locked(EngineState(nextRun: last.value + 1))
@@ -253,6 +254,7 @@ package final class Engine: DriverSession {
         try? await pool.perform { store.close() }
         clock.stop()
         pool.stop()
+        bodyExecutor.stop()
     }
 
     /// Ends ``run()``, cutting off what it executes, and waits for its end.

@@ -19,7 +19,11 @@ package struct EventBatch: Sendable {
     package var count: Int { entries.count }
 
     package mutating func append(_ event: Event) {
-        if bytes.isEmpty { bytes.reserveCapacity(512) }
+        if bytes.isEmpty {
+            // A turn of a run seldom brings more than an outcome and a start.
+            bytes.reserveCapacity(512)
+            entries.reserveCapacity(4)
+        }
         var writer = ByteWriter(appendingTo: bytes)
         bytes = []
         RecordCodec.append(event, to: &writer)

@@ -169,7 +169,7 @@ package struct AttemptFacts: Sendable {
 /// How an attempt ended.
 package enum AttemptOutcome: Sendable {
     case succeeded(Payload)
-    case failed(Failure, retry: RetryDecision)
+    indirect case failed(Failure, retry: RetryDecision)
     /// What an `onInterrupted` closure decided.
     case tryAgain
     case giveUp

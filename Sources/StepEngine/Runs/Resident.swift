@@ -162,7 +162,7 @@ private struct Flush {
             batch.append(event)
             last = event.sequence
             if row != nil || Projection.concerns(event) {
-                Projection.changes(transition, after: row ?? instance.state, event: event, into: &changes)
+                Projection.changes(transition, after: row?.state ?? instance.state, event: event, into: &changes)
             }
         case .startChild(let number, let started): startChild(number, started)
         case .setTimer(let timer): engine.setTimer(resident.number, timer)

@@ -7,6 +7,9 @@ package enum EngineThread {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
+    /// How many processors this process may use.
+    package static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
     /// Starts a thread; returns whether the system had one.
     @discardableResult
     package static func start(_ run: @escaping @Sendable () -> Void) -> Bool {

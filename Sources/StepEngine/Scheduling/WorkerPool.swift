@@ -1,28 +1,26 @@
 import DequeModule
-import StepEvents
-import StepLocks
 import StepLog
 import StepReplay
 
 /// The threads that drain instances and read the store. Reads may wait for the disk and drains run user code between
 /// steps, so neither may sit on Swift's cooperative pool.
-final class WorkerPool: Sendable {
+///
+/// `@unchecked Sendable`: `monitor` guards `queue`, `idle` and `isStopped`; the rest never changes.
+final class WorkerPool: @unchecked Sendable {
     enum Work: Sendable {
         case drain(WorkflowInstance)
         case job(@Sendable () -> Void)
     }
 
-    private struct State {
-        var queue: Deque<Work> = []
-        var idle = 0
-        var stopped = false
-    }
-
     private let monitor = Monitor()
-    /// Guarded by `monitor`; the mutex is never contended and satisfies the compiler.
-    private let state = Locked(State())
-
     private let threads: Int
+    private var queue: Deque<Work> = []
+    private var idle = 0
+    private var isStopped = false
+
+    /// How much one thread takes at a time: enough that threads seldom meet at the lock, little enough that work is
+    /// not left behind a slow drain while another thread has none.
+    private static let share = 8
 
     init(threads: Int) {
         self.threads = max(1, threads)
@@ -31,12 +29,10 @@ final class WorkerPool: Sendable {
 
     func submit(_ work: Work) {
         let isLate = monitor.withLock {
-            let (wakes, isLate) = state.withLock { state in
-                if !state.stopped { state.queue.append(work) }
-                return (state.idle > 0, state.stopped)
-            }
-            if wakes { monitor.signal() }
-            return isLate
+            guard !isStopped else { return true }
+            queue.append(work)
+            if idle > 0 { monitor.signal() }
+            return false
         }
         // The threads are gone, but who asks for something must be told that it can't be had.
         if isLate, case .job(let body) = work { EngineThread.start(body) }
@@ -45,10 +41,7 @@ final class WorkerPool: Sendable {
     func submit(_ instances: [WorkflowInstance]) {
         guard !instances.isEmpty else { return }
         monitor.withLock {
-            let idle = state.withLock { state in
-                for instance in instances { state.queue.append(.drain(instance)) }
-                return state.idle
-            }
+            for instance in instances { queue.append(.drain(instance)) }
             if idle > 0 { instances.count > 1 ? monitor.broadcast() : monitor.signal() }
         }
     }
@@ -61,39 +54,41 @@ final class WorkerPool: Sendable {
     }
 
     /// Whether work is queued or being done.
-    var isBusy: Bool { state.withLock { !$0.queue.isEmpty || $0.idle < threads } }
+    var isBusy: Bool { monitor.withLock { !queue.isEmpty || idle < threads } }
 
     func stop() {
         monitor.withLock {
-            state.withLock { $0.stopped = true }
+            isStopped = true
             monitor.broadcast()
         }
     }
 
     private func work() {
-        while true {
-            monitor.lock()
-            var next: Work?
-            while true {
-                let stopped = state.withLock { state in
-                    next = state.queue.popFirst()
-                    return state.stopped
+        var taken: [Work] = []
+        while take(into: &taken) {
+            for work in taken {
+                switch work {
+                case .drain(let instance): instance.drain()
+                case .job(let body): body()
                 }
-                if next != nil { break }
-                if stopped {
-                    monitor.unlock()
-                    return
-                }
-                state.withLock { $0.idle += 1 }
+            }
+            taken.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Waits for work and takes some. Returns false once the pool was stopped and nothing is left.
+    private func take(into taken: inout [Work]) -> Bool {
+        monitor.withLock {
+            while queue.isEmpty {
+                if isStopped { return false }
+                idle += 1
                 monitor.wait()
-                state.withLock { $0.idle -= 1 }
+                idle -= 1
             }
-            monitor.unlock()
-            switch next {
-            case .drain(let instance): instance.drain()
-            case .job(let body): body()
-            case nil: break
-            }
+            let count = min(Self.share, max(1, queue.count / threads))
+            taken.append(contentsOf: queue.prefix(count))
+            queue.removeFirst(count)
+            return true
         }
     }
 }

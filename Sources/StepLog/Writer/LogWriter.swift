@@ -36,6 +36,8 @@ final class LogWriter: @unchecked Sendable {
     private static let spinAfterWork: UInt64 = 1_000_000
     /// A bound on the rounds, for clocks that stand still.
     private static let spinRounds = 2_000
+    /// How often it yields for busy runs before it rests in between, which leaves them the processor.
+    private static let yieldRounds = 8
     /// How often commands that found no room are tried again.
     static let retryInterval: UInt64 = 2_000_000_000
 
@@ -219,8 +221,8 @@ final class LogWriter: @unchecked Sendable {
     private func awaitBusyRuns() {
         guard lastCommitNanoseconds > 0, let busy = hooks.withLock({ $0.busyRuns }), busy() else { return }
         let began = options.clock.uptime
-        for _ in 0..<Self.spinRounds {
-            WriterThread.yield()
+        for round in 0..<Self.spinRounds {
+            round < Self.yieldRounds ? WriterThread.yield() : WriterThread.rest()
             if !busy() || options.clock.uptime &- began > lastCommitNanoseconds / 4 { return }
         }
     }

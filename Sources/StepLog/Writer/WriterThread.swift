@@ -35,4 +35,10 @@ enum WriterThread {
 
     /// Lets other threads run.
     static func yield() { sched_yield() }
+
+    /// Leaves the processor to other threads for about 20 µs, and as long again for the timer to come back.
+    static func rest() {
+        var time = timespec(tv_sec: 0, tv_nsec: 20_000)
+        nanosleep(&time, nil)
+    }
 }

@@ -12,8 +12,9 @@ package protocol InstanceHost: AnyObject, Sendable {
     var bodyExecutor: any TaskExecutor { get }
 }
 
-/// What happens to an instance from outside; taken up in order, on its own thread.
-package indirect enum InstanceInput: Sendable {
+/// What happens to an instance from outside; taken up in order, on its own thread. What is rare is indirect, so that the
+/// rest stays small.
+package enum InstanceInput: Sendable {
     /// Begin the workflow function.
     case begin
     case ask(StepCall, isCancelled: Bool)
@@ -22,13 +23,13 @@ package indirect enum InstanceInput: Sendable {
     case awaitDurable(UnsafeContinuation<Bool, Never>)
     case functionEnded(FunctionOutcome)
     case committed(through: UInt32)
-    case timerFired(MachineTimer)
-    case offer(SignalOffer)
+    indirect case timerFired(MachineTimer)
+    indirect case offer(SignalOffer)
     case signalDelivered(StepNumber, to: RunNumber)
-    case childEnded(StepNumber, InvokeFinished.Outcome)
+    indirect case childEnded(StepNumber, InvokeFinished.Outcome)
     case turnGranted(StepNumber)
-    case cancelRun(by: String, reason: String, token: UInt64)
-    case hold(Failure)
+    indirect case cancelRun(by: String, reason: String, token: UInt64)
+    indirect case hold(Failure)
     case unwind(interrupting: Bool)
     /// Start nothing more: the engine shuts down.
     case quiesce

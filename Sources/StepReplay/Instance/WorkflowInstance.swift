@@ -11,8 +11,8 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, `refusals` and `executing` are touched only by
-    // the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
+    // `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, the spare arrays, `refusals` and `executing` are
+    // touched only by the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
     // lock.
     private var machine: RunMachine
     private var task: Task<Void, Never>?
@@ -21,6 +21,10 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether the run's own start is durable, which `durableThrough` can't say.
     private var startIsDurable: Bool
     private var outgoing: [MachineAction] = []
+    // Empty between uses. Their storage goes round, so that a step allocates none.
+    private var inputs: [InstanceInput] = []
+    private var decided: [MachineAction] = []
+    private var performed: [MachineAction] = []
     private var refusals = 0
     /// The attempt that the host wants the outcome of, in place of the machine.
     private var executing: (call: StepCall, ended: (AttemptOutcome) -> Void)?
@@ -101,22 +105,16 @@ package final class WorkflowInstance: @unchecked Sendable {
             while let job = gate.withLock({ $0.jobs.popFirst() }) {
                 job.runSynchronously(on: asUnownedTaskExecutor())
             }
-            let inputs = gate.withLock { gate in
-                defer { gate.inbox.removeAll(keepingCapacity: true) }
-                return gate.inbox
-            }
-            if !inputs.isEmpty {
-                let now = host.now
-                for input in inputs { take(input, at: now) }
+            if takeInputs() {
                 carryOut()
                 continue
             }
             let more = machine.handOver(at: host.now)
             carryOut()
             if more { continue }
-            let actions = outgoing
-            outgoing = []
-            host.perform(actions, of: self)
+            swap(&outgoing, &performed)
+            host.perform(performed, of: self)
+            performed.removeAll(keepingCapacity: true)
             let isDone = gate.withLock { gate in
                 guard gate.jobs.isEmpty, gate.inbox.isEmpty else { return false }
                 gate.isScheduled = false
@@ -157,6 +155,21 @@ package final class WorkflowInstance: @unchecked Sendable {
         guard let call = machine.execute(facts) else { return false }
         executing = (call, ended)
         carryOut()
+        return true
+    }
+
+    /// Takes up what is in the mailbox. Returns whether there was anything.
+    private func takeInputs() -> Bool {
+        var taken = inputs
+        inputs = []
+        gate.withLock { swap(&$0.inbox, &taken) }
+        defer {
+            taken.removeAll(keepingCapacity: true)
+            inputs = taken
+        }
+        guard !taken.isEmpty else { return false }
+        let now = host.now
+        for input in taken { take(input, at: now) }
         return true
     }
 
@@ -242,9 +255,10 @@ package final class WorkflowInstance: @unchecked Sendable {
             for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
             durableWaiters = []
         }
-        let actions = machine.takeActions()
-        guard !actions.isEmpty else { return }
-        for action in actions where carriesOut(action) { outgoing.append(action) }
+        guard machine.hasDecided else { return }
+        machine.takeActions(into: &decided)
+        for action in decided where carriesOut(action) { outgoing.append(action) }
+        decided.removeAll(keepingCapacity: true)
         view.withLock { view in
             view.now = machine.now
             view.isReplaying = machine.isReplaying

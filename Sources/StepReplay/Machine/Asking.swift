@@ -14,10 +14,10 @@ extension RunMachine {
                 ended ? StepOutsideRunError(runID: state.start.id, step: call.id) : RunUnwinding()
             return answer(call, .fail(error))
         }
-        let duplicates = settings.options.duplicates
-        let use = names[StepName(scope: call.scope, id: call.id), default: NameUse()].ask(call, duplicates)
-        guard case .occurrence(let occurrence) = use else {
-            guard case .pending(let earlier) = use else { return }
+        let occurrence: UInt32
+        switch nameUse(of: call).ask(call, settings.options.duplicates) {
+        case .occurrence(let number): occurrence = number
+        case .pending(let earlier):
             return answer(
                 call,
                 .fail(
@@ -34,6 +34,14 @@ extension RunMachine {
         } else {
             unstarted.append(UnstartedCall(call: call, key: key, number: nil, after: lastHandedOver))
         }
+    }
+
+    private mutating func nameUse(of call: StepCall) -> NameUse {
+        let name = StepName(scope: call.scope, id: call.id)
+        if let use = names[name] { return use }
+        let use = NameUse()
+        names[name] = use
+        return use
     }
 
     /// The history has the step: hand over its outcome in its turn, or carry on with it.

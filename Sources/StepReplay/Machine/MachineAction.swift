@@ -5,7 +5,7 @@ package import StepEvents
 package enum MachineAction: Sendable {
     /// An event was accepted. It belongs to the log before anything that rests on it may leave the engine.
     /// Where the run's row follows from it, the state after it is given too; the machine may have moved on since.
-    indirect case append(Event, Transition, row: RunState?)
+    indirect case append(Event, Transition, row: StateAfter?)
     /// Answer a step call.
     case answer(StepCall, StepDirective)
     /// Begin the workflow function's cancellation.
@@ -39,6 +39,13 @@ package enum MachineAction: Sendable {
     indirect case report(MachineReport)
     /// The function will not continue in this instance.
     indirect case ended(MachineEnd)
+}
+
+/// A run's state after an event. On the heap, since it is large and few events have one.
+package final class StateAfter: Sendable {
+    package let state: RunState
+
+    init(_ state: RunState) { self.state = state }
 }
 
 /// When the host should call ``RunMachine/timerFired(_:at:)``.

@@ -81,8 +81,8 @@ struct StepName: Hashable {
 }
 
 /// How often the code has asked for a name, and which call of it waits for an answer, for spotting ids that are asked
-/// for twice at once.
-struct NameUse {
+/// for twice at once. Belongs to one ``RunMachine``.
+final class NameUse {
     enum Answer {
         case occurrence(UInt32)
         /// An earlier call of the name is still waiting.
@@ -92,14 +92,14 @@ struct NameUse {
     private var occurrences: UInt32 = 0
     private var pending: StepCall?
 
-    mutating func ask(_ call: StepCall, _ duplicates: WorkflowOptions.DuplicateSteps) -> Answer {
+    func ask(_ call: StepCall, _ duplicates: WorkflowOptions.DuplicateSteps) -> Answer {
         if let pending, duplicates == .refuse { return .pending(pending) }
         pending = call
         defer { occurrences += 1 }
         return .occurrence(occurrences)
     }
 
-    mutating func answered(_ call: StepCall) { if pending === call { pending = nil } }
+    func answered(_ call: StepCall) { if pending === call { pending = nil } }
 }
 
 extension StepOperation {

@@ -61,6 +61,8 @@ package struct RunMachine: ~Copyable {
     var ready = Heap<Delivery>()
     /// Calls that nothing is recorded for, or no outcome yet, in the order in which the code asked.
     var unstarted: [UnstartedCall] = []
+    /// Empty; lends its storage to `unstarted`.
+    var spareCalls: [UnstartedCall] = []
     /// Attempts that begin when their start is durable.
     var undurable: [(sequence: UInt32, step: StepNumber, inspects: Bool)] = []
     package internal(set) var durableThrough: UInt32
@@ -110,6 +112,11 @@ package struct RunMachine: ~Copyable {
     /// Whether the code is still catching up with what was recorded.
     package var isReplaying: Bool { !hasCaughtUp && (!numbers.isEmpty || !ready.isEmpty) }
 
+    package var hasDecided: Bool { !actions.isEmpty }
+
+    /// Moves what the machine decided since the last call into an empty array, whose storage it uses from then on.
+    package mutating func takeActions(into taken: inout [MachineAction]) { swap(&actions, &taken) }
+
     /// What the machine decided since the last call.
     package mutating func takeActions() -> [MachineAction] {
         guard !actions.isEmpty else { return [] }
@@ -126,7 +133,7 @@ package struct RunMachine: ~Copyable {
             run: state.run, sequence: state.nextSequence, time: max(time, state.lastTime), after: after, body: body)
         do throws(IllegalTransition) {
             let transition = try state.apply(event)
-            actions.append(.append(event, transition, row: transition.rowChanged ? state : nil))
+            actions.append(.append(event, transition, row: transition.rowChanged ? StateAfter(state) : nil))
             return event.sequence
         } catch {
             actions.append(.report(.broken(error)))
@@ -195,8 +202,13 @@ package struct RunMachine: ~Copyable {
         }
         guard !unstarted.isEmpty, settings.startsSteps else { return false }
         hasCaughtUp = true
-        let calls = unstarted
-        unstarted = []
+        var calls: [UnstartedCall] = []
+        swap(&calls, &spareCalls)
+        swap(&calls, &unstarted)
+        defer {
+            calls.removeAll(keepingCapacity: true)
+            spareCalls = calls
+        }
         for call in calls {
             if phase == .running { begin(call, at: time) }
             // The machine broke off before the step was known, and so before it could be answered with the others.
