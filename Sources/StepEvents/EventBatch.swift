@@ -28,6 +28,7 @@ package struct EventBatch: Sendable {
         bytes = []
         RecordCodec.append(event, to: &writer)
         bytes = writer.bytes
+        assert(RecordCodec.decodes(bytes[(entries.last?.end ?? 0)...], as: event), "\(event) can't be read back")
         entries.append(Entry(run: event.run, sequence: event.sequence, kind: event.kind, end: bytes.count))
     }
 

@@ -2,18 +2,18 @@
 public struct Failure: Hashable, Sendable {
     /// One error of a chain of causes.
     public struct Cause: Hashable, Sendable {
-        /// The name of the error's type, with its module.
+        /// The name of the error's type, with its module, at most 16 KiB of it.
         public let type: String
-        /// What the error said of itself.
+        /// What the error said of itself, at most 16 KiB of it.
         public let message: String
 
         package init(type: String, message: String) {
-            self.type = type
-            self.message = message
+            self.type = type.cut(toBytes: Limits.errorMessageBytes)
+            self.message = message.cut(toBytes: Limits.errorMessageBytes)
         }
     }
 
-    /// The name of the error's type, with its module.
+    /// The name of the error's type, with its module, at most 16 KiB of it.
     public let type: String
     /// What the error said of itself, at most 16 KiB of it.
     public let message: String
@@ -25,12 +25,10 @@ public struct Failure: Hashable, Sendable {
     public let site: String
 
     package init(type: String, message: String, fields: Payload? = nil, causes: [Cause] = [], site: String = "") {
-        self.type = type
-        self.message =
-            message.utf8.count <= Limits.errorMessageBytes
-            ? message : String(decoding: message.utf8.prefix(Limits.errorMessageBytes - 3), as: UTF8.self)
+        self.type = type.cut(toBytes: Limits.errorMessageBytes)
+        self.message = message.cut(toBytes: Limits.errorMessageBytes)
         self.fields = fields
         self.causes = Array(causes.prefix(Limits.errorCauses))
-        self.site = site
+        self.site = site.cut(toBytes: Limits.errorMessageBytes)
     }
 }

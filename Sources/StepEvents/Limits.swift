@@ -19,6 +19,8 @@ package enum Limits {
     package static let scopeBytes = groupDepth * (idBytes * 3 + 16)
     /// The message of an error, in bytes of UTF-8; longer ones are cut.
     package static let errorMessageBytes = 16 << 10
+    /// Who cancels a run, and why, in bytes of UTF-8; longer ones are cut.
+    package static let cancellationTextBytes = 2 << 10
     /// Errors in a chain of causes.
     package static let errorCauses = 16
     /// The longest sleep.

@@ -14,6 +14,24 @@ struct RegistrationTests {
         }
     }
 
+    @Test("A version that can't be recorded is refused", arguments: [-1, .min, .max, 1 << 32])
+    func versions(version: Int) async throws {
+        try await withEngine(.memory) { engine in
+            let own = flow(engine.client, version: version)
+            await #expect(throws: RegistrationError.self) { _ = try await own.start(1) }
+            let range = engine.client.workflow("other", input: Int.self, accepts: min(0, version)...max(1, version)) {
+                _, _ in 1
+            }
+            await #expect(throws: RegistrationError.self) { _ = try await range.start(1) }
+            let parent = engine.client.workflow(
+                "parent", input: Int.self, options: WorkflowOptions(retry: .never)
+            ) { _, step in try await step.invoke("child", own, 1) }
+            try await engine.run()
+            let run = try await parent.start(1)
+            #expect(try await failure(of: run)?.type == "StepCore.RegistrationError")
+        }
+    }
+
     private func waitingRun(_ engine: TestEngine, version: Int = 1) async throws -> RunID {
         let flow = flow(engine.client, version: version)
         try await engine.run()

@@ -211,6 +211,19 @@ import Testing
         #expect(bench.settle() == ["report late a#1"])
     }
 
+    @Test func thePolicyIsAskedWhetherATimeoutIsWorthAnotherAttempt() throws {
+        let bench = try MachineBench()
+        var policy = RetryPolicy(jitter: 0)
+        policy.shouldRetry = { !($0 is StepTimeoutError) }
+        _ = bench.run("a", retry: policy, timeout: .seconds(5))
+        _ = bench.settle()
+        bench.fire(1, .attemptTimeout(1), after: 5)
+        #expect(
+            bench.settle() == [
+                "cancel a#1", "2 stepFailed final", "fail a StepError(the attempt did not end within 5.0 s) after 1",
+            ])
+    }
+
     @Test func theTimeoutOfAnAttemptThatHasEndedChangesNothing() throws {
         let bench = try MachineBench()
         let call = bench.run("a", timeout: .seconds(5))

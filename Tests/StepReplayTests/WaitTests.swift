@@ -301,4 +301,23 @@ import Testing
         #expect(try first != child(2, "c"))
         #expect(try first != child(1, "d"))
     }
+
+    @Test func aChildInvokedAnewByTheNextAttemptOfTheFunctionIsAnotherRun() throws {
+        func child(after history: HistoryBuilder) throws -> RunStarted {
+            let bench = try MachineBench(history)
+            _ = bench.invoke("c")
+            _ = bench.machine.handOver(at: HistoryBuilder.beginning)
+            let started = bench.machine.takeActions().compactMap { action -> RunStarted? in
+                if case .startChild(_, let started) = action { started } else { nil }
+            }
+            return try #require(started.first)
+        }
+        var history = HistoryBuilder(seed: 1)
+        let first = try child(after: history)
+        history.add(.waitCancelled(WaitCancelled(step: history.invokes("c", child: 99))))
+        history.attemptFailed(retryIn: 0)
+        let second = try child(after: history)
+        #expect(first.seed != second.seed)
+        #expect(first.id.low != second.id.low, "even within one millisecond")
+    }
 }

@@ -91,12 +91,13 @@ public final class Client: Service {
     /// - Parameters:
     ///   - id: the workflow's id, unique in this client, at most 512 bytes of UTF-8. It is stored with each run.
     ///   - input: the type of the input.
-    ///   - version: the version of this code; recorded with each run that it starts.
+    ///   - version: the version of this code, from 0 to 4,294,967,295; recorded with each run that it starts.
     ///   - accepts: versions whose open runs this code takes over; its own alone by default.
     ///   - options: retries and the like.
     ///   - body: the function. It is called again from its beginning when a run resumes, and gets recorded outcomes in
     ///     place of steps that have ended; between steps it must do the same each time.
-    /// - Returns: the workflow. An id that can't be used makes every start throw ``RegistrationError``.
+    /// - Returns: the workflow. An id or a version that can't be used makes every start throw
+    ///   ``RegistrationError``.
     @discardableResult
     public func workflow<Input: Codable & Sendable, Output: Codable & Sendable>(
         _ id: String, input: Input.Type, version: Int = 1, accepts: ClosedRange<Int>? = nil,
@@ -123,12 +124,21 @@ public final class Client: Service {
         var problem: RegistrationError?
         do {
             try StepName.check(id)
+            try Self.check(version, accepts, of: id)
             try session.register(definition)
         } catch {
             problem = error as? RegistrationError ?? RegistrationError(workflow: id, reason: "\(error)")
             self.options.logger.error("workflow not registered", metadata: ["workflow": "\(id)", "error": "\(error)"])
         }
         return Workflow(id: id, version: version, session: session, problem: problem, payloadLimit: limit)
+    }
+
+    private static func check(_ version: Int, _ accepts: ClosedRange<Int>?, of id: String) throws(RegistrationError) {
+        for number in [version, accepts?.lowerBound, accepts?.upperBound].compactMap({ $0 })
+        where UInt32(exactly: number) == nil {
+            throw RegistrationError(
+                workflow: id, reason: "version \(number) can't be recorded; versions go from 0 to \(UInt32.max)")
+        }
     }
 
     /// Registers a workflow that returns nothing.

@@ -17,16 +17,18 @@ extension Step {
     ///   - line: where the call stands.
     /// - Returns: the child's output.
     /// - Throws: ``StepError`` with the child's run id and error when the child failed or was cancelled;
-    ///   ``InvokeTimeoutError``; `CancellationError` when the step was cancelled.
+    ///   ``InvokeTimeoutError``; `CancellationError` when the step was cancelled; ``RegistrationError`` where the
+    ///   workflow could not be registered.
     public func invoke<Input: Codable & Sendable, Output: Codable & Sendable>(
         _ id: String, _ workflow: Workflow<Input, Output>, _ input: Input, timeout: Duration? = nil,
         onTimeout: ChildTimeoutAction = .leaveRunning, detached: Bool = false, fileID: StaticString = #fileID,
         line: UInt = #line
     ) async throws -> Output {
+        if let problem = workflow.problem { throw problem }
         let payload = try Self.encode(
             input, what: "the input of workflow \"\(workflow.id)\"", limit: runtime.payloadLimit)
         let invoke = InvokeStep(
-            workflow: workflow.id, version: UInt32(workflow.version), input: payload, timeout: timeout,
+            workflow: workflow.id, version: UInt32(clamping: workflow.version), input: payload, timeout: timeout,
             cancelsOnTimeout: onTimeout == .cancel, detached: detached)
         let call = StepCall(
             scope: scope, id: id, operation: .invoke(invoke), site: CallSite(fileID: fileID, line: line))

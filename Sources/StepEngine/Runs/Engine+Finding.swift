@@ -77,8 +77,8 @@ extension Engine {
         let row = try await pool.perform { try store.read { snapshot in try snapshot.run(id: run) } }
         guard let row else { throw RunNotFound(name: run.description) }
         guard !row.status.isFinal else { return }
-        let limit = Limits.errorMessageBytes
-        let (by, reason) = (String(by.prefix(limit / 8)), String(reason.prefix(limit / 8)))
+        let limit = Limits.cancellationTextBytes
+        let (by, reason) = (by.cut(toBytes: limit), reason.cut(toBytes: limit))
         try requireRunning(for: "cancelling a run")
         try await answers.wait { token in
             wake(row.number, with: .cancelRun(by: by, reason: reason, token: token))

@@ -22,6 +22,12 @@ package enum RecordCodec {
         return writer.bytes
     }
 
+    /// Whether what was encoded for `event`, not yet stamped, is read back as it was.
+    static func decodes(_ record: ArraySlice<UInt8>, as event: Event) -> Bool {
+        let payload = record.dropFirst(RecordHeader.size)
+        return (try? PayloadCodec.decode(event.kind, payload, sequence: event.sequence)) == event.body
+    }
+
     /// Fills in what only the writer of the log knows: the distance to the previous event and the checksum.
     ///
     /// The distance must fit in 32 bits (see ``widened(_:distance:)`` for others); `more` are payload bytes kept outside

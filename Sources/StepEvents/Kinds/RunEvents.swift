@@ -69,12 +69,13 @@ package struct RunAttemptFailed: Hashable, Sendable {
 
 /// Someone asked for the run to be cancelled.
 package struct RunCancelRequested: Hashable, Sendable {
-    package var by: String
-    package var reason: String
+    package let by: String
+    package let reason: String
 
+    /// Texts longer than a reader of the log takes are cut.
     package init(by: String, reason: String) {
-        self.by = by
-        self.reason = reason
+        self.by = by.cut(toBytes: Limits.errorMessageBytes)
+        self.reason = reason.cut(toBytes: Limits.errorMessageBytes)
     }
 }
 

@@ -174,8 +174,4 @@ package struct RunRow: Hashable, Sendable {
     }
 }
 
-private func cut(_ text: String) -> String {
-    guard text.utf8.count > RunRow.summaryBytes else { return text }
-    // Three bytes less, since half a character at the cut becomes a replacement character of three.
-    return String(decoding: text.utf8.prefix(RunRow.summaryBytes - 3), as: UTF8.self)
-}
+private func cut(_ text: String) -> String { text.cut(toBytes: RunRow.summaryBytes) }

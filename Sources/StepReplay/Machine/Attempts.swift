@@ -178,8 +178,9 @@ extension RunMachine {
                 case .run(let run) = call.operation
             else { return }
             actions.append(.cancelAttempt(call, attempt: attempt))
-            let failure = Failure(capturing: StepTimeoutError(run.timeout ?? .zero), site: call.site)
-            fail(number, failure, .byPolicy, at: time)
+            let error = StepTimeoutError(run.timeout ?? .zero)
+            let isRetried = run.retry.shouldRetry.map { $0(error) } ?? true
+            fail(number, Failure(capturing: error, site: call.site), isRetried ? .byPolicy : .never, at: time)
         case .abandon(let attempt):
             guard step.busyAttempt == attempt, step.waitsForBody else { return }
             actions.append(.report(.abandoned(step.key, attempt: attempt)))

@@ -117,7 +117,8 @@ extension RunMachine {
 
     mutating func startChild(_ invoke: InvokeStep, _ unstarted: UnstartedCall, at time: Timestamp) {
         let begin = max(time, state.lastTime)
-        let seed = StableHash.of(seed: state.start.seed, unstarted.key, 0x6368_696C)
+        // The step's number is part of it: an attempt of the function that failed may have invoked under the same key.
+        let seed = StableHash.of(seed: state.start.seed, unstarted.key, 0x6368_696C << 32 | UInt64(state.nextSequence))
         let id = RunID(time: begin, random: (SplitMix64.mix(seed), SplitMix64.mix(seed ^ 1)))
         let child = settings.allocateRun()
         let timeoutAt = invoke.timeout.map { begin.advanced(by: max(.zero, $0)) }
