@@ -105,7 +105,11 @@ enum TimelineText {
         case "stepSucceeded": "succeeded" + data(event)
         case "stepFailed": "failed" + error(event) + again(event, since: start)
         case "stepInterrupted":
-            event.reason == "notBegun" ? "shut down before it began" : "interrupted by \(event.reason ?? "?")"
+            switch event.reason {
+            case "notBegun": "shut down before it began"
+            case "inspection": "inspected for what it had done"
+            case let reason: "interrupted by \(reason ?? "?")"
+            }
         case "stepCancelled": "cancelled"
         case "woke": "slept"
         case "waitResolved": "came" + data(event)

@@ -106,6 +106,12 @@ enum EngineOpening {
             }
             let position = try builder.write(to: transaction, now: options.clock.now) { tables in
                 try tables.put(.meta, TableKey.Meta.epoch, metaBytes(epoch))
+                if found.meta.version < StoreMeta.version {
+                    // From here on there may be records that an older version can't read.
+                    var meta = found.meta
+                    meta.version = StoreMeta.version
+                    try tables.put(.meta, TableKey.Meta.format, meta.encoded())
+                }
                 guard found.isRolledBack else { return }
                 try tables.put(.meta, TableKey.Meta.incarnation, metaBytes(builder.incarnation))
             }
@@ -118,6 +124,7 @@ enum EngineOpening {
     }
 
     private struct Found {
+        var meta: StoreMeta
         var position: LogPosition
         var heads: HeadIndex
         var epoch: UInt64
@@ -129,7 +136,7 @@ enum EngineOpening {
     private static func examine(
         _ tables: any ReadTables, _ witnessBytes: [UInt8], _ options: StoreOptions
     ) throws -> Found {
-        _ = try StoreMeta.decode(try tables.get(.meta, TableKey.Meta.format))
+        let meta = try StoreMeta.decode(try tables.get(.meta, TableKey.Meta.format))
         guard let epoch = try tables.metaNumber(TableKey.Meta.epoch),
             let incarnation = try tables.metaNumber(TableKey.Meta.incarnation),
             let (position, commit) = try Recovery.position(tables)
@@ -145,8 +152,8 @@ enum EngineOpening {
             isRolledBack = true
         }
         return Found(
-            position: position, heads: try Recovery.heads(tables), epoch: epoch, incarnation: incarnation,
-            witness: witness, isRolledBack: isRolledBack)
+            meta: meta, position: position, heads: try Recovery.heads(tables), epoch: epoch,
+            incarnation: incarnation, witness: witness, isRolledBack: isRolledBack)
     }
 }
 

@@ -59,6 +59,7 @@ enum SampleEvents {
         .signalKept(SignalKept(signal: "ok", payload: Payload(json: "1"), until: time, idempotencyKey: "k")),
         .signalTaken(SignalTaken(signal: "ok", keptAt: time, by: RunNumber(3))),
         .signalExpired(SignalExpired(signal: "ok", keptAt: time)),
+        .stepInterrupted(StepInterrupted(step: step, reason: .inspection)),
     ]
 }
 

@@ -43,6 +43,26 @@ struct GuardTests {
         }
     }
 
+    @Test("An older store becomes one of this format when an engine opens it")
+    func olderFormat() throws {
+        let test = try TestStore(.memory)
+        test.store.close()
+        let tables = try #require(test.memory).crashClone()
+        let transaction = try tables.beginWrite()
+        let current = try #require(try transaction.get(.meta, Array("format".utf8)))
+        var older = current
+        older[8] -= 1
+        try transaction.put(.meta, Array("format".utf8), older)
+        try transaction.commit()
+        // The row was not written by an engine, which is noticed.
+        var options = test.options
+        options.acceptRollback = true
+        try EventStore.inMemory(tables, options: options).close()
+        let later = try tables.crashClone().beginWrite()
+        #expect(try later.get(.meta, Array("format".utf8)) == current)
+        later.rollBack()
+    }
+
     // MARK: The witness
 
     @Test("An old copy put back is noticed, and says how much is lost")
@@ -179,7 +199,7 @@ struct GuardTests {
         // Offset 8 is the version, 10 the feature bits.
         let change: ([UInt8]) -> [UInt8] = { row in
             var row = row
-            row[offset] |= 2
+            row[offset] |= 4
             return row
         }
         switch form {

@@ -87,20 +87,20 @@ import Testing
     private func inspected() throws -> (MachineBench, StepCall) {
         let bench = try MachineBench(history(interruptions: 0))
         let call = bench.run("a", .ask)
-        #expect(bench.settle() == ["2 stepInterrupted crash", "inspect a#1"])
+        #expect(bench.settle() == ["2 stepInterrupted crash", "3 stepInterrupted inspection", "inspect a#1"])
         return (bench, call)
     }
 
     @Test func anInspectionMayFindTheStepCompleted() throws {
         let (bench, call) = try inspected()
         bench.succeed(call, "42")
-        #expect(bench.settle() == ["3 stepSucceeded", "deliver a 42"])
+        #expect(bench.settle() == ["4 stepSucceeded", "deliver a 42"])
     }
 
     @Test func anInspectionMayHaveTheStepTriedAgain() throws {
         let (bench, call) = try inspected()
         bench.machine.attemptEnded(call, attempt: 1, outcome: .tryAgain, at: bench.time)
-        #expect(bench.settle() == ["3 stepStarted#2", "execute a#2"])
+        #expect(bench.settle() == ["4 stepStarted#2", "execute a#2"])
     }
 
     @Test func anInspectionMayGiveUp() throws {
@@ -108,7 +108,7 @@ import Testing
         bench.machine.attemptEnded(call, attempt: 1, outcome: .giveUp, at: bench.time)
         #expect(
             bench.settle() == [
-                "3 stepFailed final", "fail a StepError(the process ended 1 time while the step's body ran) after 1",
+                "4 stepFailed final", "fail a StepError(the process ended 1 time while the step's body ran) after 1",
             ])
     }
 
@@ -116,15 +116,78 @@ import Testing
         let (bench, call) = try inspected()
         bench.fail(call, message: "nobody knows")
         #expect(
-            bench.settle() == ["3 stepFailed final", "fail a StepError(nobody knows) after 1"])
+            bench.settle() == ["4 stepFailed final", "fail a StepError(nobody knows) after 1"])
     }
 
-    @Test func anInspectionThatACrashCutOffIsMadeAgain() throws {
+    /// A history in which crashes cut off the attempt, and then inspections of it.
+    private func history(inspections: Int, _ end: StepInterrupted.Reason? = nil) -> HistoryBuilder {
         var history = HistoryBuilder()
-        history.interrupted(history.started("a"))
-        let bench = try MachineBench(history)
+        let step = history.started("a")
+        for _ in 0..<inspections {
+            history.interrupted(step)
+            history.interrupted(step, .inspection)
+        }
+        if let end { history.interrupted(step, end) }
+        return history
+    }
+
+    @Test func anInspectionThatACrashCutOffIsCountedAndMadeAgain() throws {
+        let bench = try MachineBench(history(inspections: 1))
         _ = bench.run("a", .ask)
-        #expect(bench.settle() == ["inspect a#1"])
+        #expect(bench.settle() == ["4 stepInterrupted crash", "await turn 1"])
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        #expect(bench.settle() == ["5 stepInterrupted inspection", "inspect a#1"])
+        bench.machine.unwind(interrupting: true, at: bench.time)
+        #expect(
+            bench.decisions() == ["6 stepInterrupted shutdown", "end turn 1", "cancel a#1", "fail a RunUnwinding"])
+    }
+
+    @Test func anInspectionThatKeepsKillingTheProcessFailsTheStep() throws {
+        let bench = try MachineBench(history(inspections: 2), maxInterruptions: 3)
+        _ = bench.run("a", .ask)
+        #expect(
+            bench.settle() == [
+                "6 stepInterrupted crash", "7 stepFailed final",
+                "fail a StepError(the process ended 3 times while the step's body ran) after 1",
+            ])
+    }
+
+    @Test func anInspectionThatAShutdownCutOffIsNotCounted() throws {
+        let bench = try MachineBench(history(inspections: 1, .shutdown), maxInterruptions: 2)
+        _ = bench.run("a", .ask)
+        #expect(bench.settle() == ["5 stepInterrupted inspection", "inspect a#1"])
+    }
+
+    @Test func anInspectionThatHadNotBegunAtAShutdownIsNotCounted() throws {
+        let bench = try MachineBench(history(interruptions: 0))
+        _ = bench.run("a", .ask)
+        _ = bench.handOver()
+        bench.machine.unwind(interrupting: false, at: bench.time)
+        #expect(bench.decisions() == ["4 stepInterrupted shutdown", "fail a RunUnwinding"])
+    }
+
+    @Test func whatWasInterruptedTwiceIsTriedAgainInItsTurn() throws {
+        let bench = try MachineBench(history(interruptions: 1))
+        let call = bench.run("a")
+        _ = bench.settle()
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        _ = bench.settle()
+        bench.fail(call, attempt: 3)
+        #expect(bench.settle() == ["6 stepFailed retry", "end turn 1", "timer 1 due in 1.0s"])
+        bench.fire(1, after: 1)
+        #expect(bench.settle() == ["await turn 1"])
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        #expect(bench.settle() == ["7 stepStarted#4", "execute a#4"])
+    }
+
+    @Test func aVerdictToTryAgainKeepsTheTurn() throws {
+        let bench = try MachineBench(history(inspections: 1))
+        let call = bench.run("a", .ask)
+        _ = bench.settle()
+        bench.machine.turnGranted(StepNumber(1), at: bench.time)
+        _ = bench.settle()
+        bench.machine.attemptEnded(call, attempt: 1, outcome: .tryAgain, at: bench.time)
+        #expect(bench.settle() == ["6 stepStarted#2", "execute a#2"])
     }
 
     // MARK: Shutdown

@@ -122,6 +122,7 @@ extension StepInterrupted.Reason {
         case .crash: "crash"
         case .shutdown: "shutdown"
         case .notBegun: "notBegun"
+        case .inspection: "inspection"
         }
     }
 }

@@ -45,8 +45,8 @@ public struct RecordedEvent: Hashable, Sendable {
     public internal(set) var retryAt: Timestamp?
     /// Who asked for it.
     public internal(set) var by: String?
-    /// Why: what the operator wrote, or, for an interrupted attempt, `crash`, `shutdown` or
-    /// `notBegun` (it was shut down before the body began).
+    /// Why: what the operator wrote, or, for an interrupted attempt, `crash`, `shutdown`,
+    /// `notBegun` (it was shut down before the body began) or `inspection` (it is about to be found out what it did).
     public internal(set) var reason: String?
     /// How a child ended for its parent: `succeeded`, `failed`, `cancelled` or `timedOut`.
     public internal(set) var outcome: String?

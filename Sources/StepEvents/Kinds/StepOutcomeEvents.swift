@@ -50,6 +50,9 @@ package struct StepInterrupted: Hashable, Sendable {
         case shutdown = 1
         /// The engine was shut down in order before the body began. Not counted, and no reason to ask what it did.
         case notBegun = 2
+        /// No interruption of its own: what the interrupted attempt did is about to be found out. The process that does
+        /// so may die of it, which is then recorded as a further crash.
+        case inspection = 3
     }
 
     package var step: StepNumber

@@ -32,7 +32,7 @@ extension RunState {
         case .stepSucceeded(let body): try endAttempt(of: body.step, event)
         case .stepFailed(let body): try fail(body, event)
         case .stepInterrupted(let body):
-            let number = try runningAttempt(of: body.step, event)
+            let number = try interruptedAttempt(by: body, event)
             change(body.step, to: .attempt(number, .interrupted))
         case .stepCancelled(let body):
             guard case .attempt = try opened(body.step, event).activity else {
@@ -172,10 +172,11 @@ extension RunState {
         close(step)
     }
 
-    private func runningAttempt(of step: StepNumber, _ event: Event) throws(IllegalTransition) -> UInt32 {
-        guard case .attempt(let number, .running) = try opened(step, event).activity else {
-            throw IllegalTransition(event, "step \(step) has no attempt")
-        }
+    /// An attempt that runs can be cut off; one that was can be inspected, and its inspection cut off.
+    private func interruptedAttempt(by body: StepInterrupted, _ event: Event) throws(IllegalTransition) -> UInt32 {
+        guard case .attempt(let number, let phase) = try opened(body.step, event).activity,
+            phase == .interrupted || phase == .running && body.reason != .inspection
+        else { throw IllegalTransition(event, "step \(body.step) has no attempt that this can happen to") }
         return number
     }
 

@@ -4,7 +4,7 @@ import StepEvents
 struct StoreMeta: Hashable {
     static let magic = Array("STEPKIT\0".utf8)
     /// The version of the format that this code writes, and the newest that it reads.
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
     /// One bit for each thing that changes how stored bytes are read. None yet.
     static let knownFeatures: UInt64 = 0
 

@@ -11,45 +11,64 @@ extension RunMachine {
 
     /// The history has attempts of the step, but no outcome.
     mutating func carryOnAttempts(_ number: StepNumber, at time: Timestamp) {
-        guard case .attempt(let attempt, let phase) = state.open[number]?.activity else { return }
+        guard case .attempt(_, let phase) = state.open[number]?.activity else { return }
         switch phase {
         case .running:
             // The process that ran this attempt is gone.
-            steps[number]?.interruptions += 1
-            steps[number]?.lastInterruption = .crash
-            accept(.stepInterrupted(StepInterrupted(step: number, reason: .crash)), at: time)
-            decideAfterInterruption(number, attempt, at: time)
-        case .interrupted: decideAfterInterruption(number, attempt, at: time)
+            interrupted(number, .crash, at: time)
+            decideAfterInterruption(number, at: time)
+        case .interrupted:
+            // So is the one that was finding out what the attempt had done.
+            if steps[number]?.lastInterruption == .inspection { interrupted(number, .crash, at: time) }
+            decideAfterInterruption(number, at: time)
         case .failed(let retryAt):
-            if retryAt <= time { return startNextAttempt(number, at: time) }
+            if retryAt <= time { return startInTurn(number, at: time) }
             setTimer(MachineTimer(step: number, purpose: .due, due: retryAt, wait: time.duration(to: retryAt)))
         }
     }
 
-    private mutating func decideAfterInterruption(_ number: StepNumber, _ attempt: UInt32, at time: Timestamp) {
-        guard let step = steps[number], case .run(let run) = step.call?.operation else { return }
-        if step.lastInterruption == .notBegun { return startNextAttempt(number, at: time) }
-        if step.interruptions >= settings.maxInterruptions { return giveUp(number, at: time) }
-        switch run.interruption {
-        case .fail: giveUp(number, at: time)
-        case .ask: undurable.append((state.nextSequence - 1, number, true))
-        case .retry:
-            if step.interruptions >= 2 {
-                actions.append(.awaitTurn(number))
-            } else {
-                startNextAttempt(number, at: time)
-            }
+    /// Records that the step's attempt, or the closure that was finding out about it, was cut off, or that the latter
+    /// is about to begin.
+    @discardableResult
+    private mutating func interrupted(
+        _ number: StepNumber, _ reason: StepInterrupted.Reason, at time: Timestamp
+    ) -> UInt32? {
+        if let step = steps[number] {
+            step.lastInterruption = reason
+            if reason == .crash { step.interruptions += 1 }
         }
+        return accept(.stepInterrupted(StepInterrupted(step: number, reason: reason)), at: time)
+    }
+
+    private mutating func decideAfterInterruption(_ number: StepNumber, at time: Timestamp) {
+        guard let step = steps[number], case .run(let run) = step.call?.operation else { return }
+        if step.lastInterruption == .notBegun { return startInTurn(number, at: time) }
+        if step.interruptions >= settings.maxInterruptions { return giveUp(number, at: time) }
+        if run.interruption == .fail { return giveUp(number, at: time) }
+        startInTurn(number, at: time)
+    }
+
+    /// Starts a step's next attempt, or the inspection of its last one; where crashes had interrupted it twice or more,
+    /// when the engine gives it a turn: each start may be the one that kills the process.
+    private mutating func startInTurn(_ number: StepNumber, at time: Timestamp) {
+        guard let step = steps[number] else { return }
+        if step.interruptions >= 2, !step.hasTurn { return actions.append(.awaitTurn(number)) }
+        guard case .attempt(_, .interrupted) = state.open[number]?.activity, step.lastInterruption != .notBegun,
+            case .run(let run) = step.call?.operation, run.interruption == .ask, !isQuiescing
+        else { return startNextAttempt(number, at: time) }
+        // Recorded before it begins, so that one which kills the process is counted.
+        guard let sequence = interrupted(number, .inspection, at: time) else { return }
+        undurable.append((sequence, number, true))
     }
 
     /// The engine lets a step start that crashes had interrupted before.
     package mutating func turnGranted(_ number: StepNumber, at time: Timestamp) {
-        guard phase == .running, !isQuiescing, steps[number] != nil, steps[number]?.outcome == nil else {
+        guard phase == .running, !isQuiescing, let step = steps[number], step.outcome == nil else {
             actions.append(.endTurn(number))
             return
         }
-        steps[number]?.hasTurn = true
-        startNextAttempt(number, at: time)
+        step.hasTurn = true
+        startInTurn(number, at: time)
     }
 
     private mutating func giveUp(_ number: StepNumber, at time: Timestamp) {
@@ -194,7 +213,7 @@ extension RunMachine {
     private mutating func dueTimerFired(_ step: RecordedStep, at time: Timestamp) {
         let number = step.number
         switch state.open[number]?.activity {
-        case .attempt(_, .failed): if step.call != nil { startNextAttempt(number, at: time) }
+        case .attempt(_, .failed): if step.call != nil { startInTurn(number, at: time) }
         case .sleep(let until): wake(number, until: until, at: time)
         case .wait(let signal, let since, .some(let timeoutAt)):
             actions.append(.stopAwaitingSignal(number, signal: signal, since: since))

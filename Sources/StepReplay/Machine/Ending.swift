@@ -150,7 +150,16 @@ extension RunMachine {
     private mutating func recordInterruptions(includingBodies: Bool, at time: Timestamp) {
         let notBegun = Set(undurable.map(\.step))
         for step in steps.values.sorted(by: { $0.number < $1.number }) where step.outcome == nil {
-            guard case .attempt(let attempt, .running) = state.open[step.number]?.activity else { continue }
+            guard case .attempt(let attempt, let phase) = state.open[step.number]?.activity else { continue }
+            if phase == .interrupted {
+                // Its inspection does not go on either; the next instance makes another.
+                let isCutOff = includingBodies || step.busyAttempt == nil
+                if step.lastInterruption == .inspection, isCutOff {
+                    accept(.stepInterrupted(StepInterrupted(step: step.number, reason: .shutdown)), at: time)
+                }
+                continue
+            }
+            guard phase == .running else { continue }
             if notBegun.contains(step.number) {
                 accept(.stepInterrupted(StepInterrupted(step: step.number, reason: .notBegun)), at: time)
             } else if includingBodies, step.busyAttempt == attempt {

@@ -59,7 +59,9 @@ enum StateCase: String, CaseIterable, Sendable {
             running.union([.stepSucceeded, .stepFailedRetry, .stepFailedFinal, .stepInterrupted, .stepCancelled])
         case .attemptFailed: running.union([.stepStartedAgain, .stepCancelled])
         case .attemptInterrupted:
-            running.union([.stepStartedAgain, .stepSucceeded, .stepFailedFinal, .stepCancelled])
+            running.union([
+                .stepStartedAgain, .stepSucceeded, .stepFailedFinal, .stepInterrupted, .stepInspected, .stepCancelled,
+            ])
         case .sleeping: running.union([.woke, .waitCancelled])
         case .waitingForSignal: running.union([.waitResolved, .waitTimedOut, .signalRejected, .waitCancelled])
         case .waitingForChild: running.union([.invokeFinished, .waitCancelled])
@@ -79,7 +81,7 @@ enum StateCase: String, CaseIterable, Sendable {
 enum EventCase: String, CaseIterable, Sendable {
     case runStarted, runSucceeded, runFailed, runCancelled, runAttemptFailed, runCancelRequested, runHeld, runResumed
     case stepStarted, stepStartedAgain, stepSucceeded, stepFailedRetry, stepFailedFinal, stepInterrupted
-    case stepCancelled, slept, woke, waitStarted, waitResolved, waitTimedOut, waitCancelled, signalSent
+    case stepInspected, stepCancelled, slept, woke, waitStarted, waitResolved, waitTimedOut, waitCancelled, signalSent
     case signalRejected, signalDelivered, invokeStarted, invokeFinished
     case commitRecord, signalKept, signalTaken, signalExpired
 
@@ -138,6 +140,7 @@ enum EventCase: String, CaseIterable, Sendable {
             .stepFailed(StepFailed(step: step, failure: failure, retryAt: StateCase.second(90)))
         case .stepFailedFinal: .stepFailed(StepFailed(step: step, failure: failure, retryAt: nil))
         case .stepInterrupted: .stepInterrupted(StepInterrupted(step: step, reason: .crash))
+        case .stepInspected: .stepInterrupted(StepInterrupted(step: step, reason: .inspection))
         case .stepCancelled: .stepCancelled(StepCancelled(step: step))
         case .slept: .slept(Slept(key: key, until: StateCase.second(50)))
         case .woke: .woke(Woke(step: step))
