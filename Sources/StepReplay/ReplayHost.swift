@@ -77,8 +77,8 @@ package struct ReplayHost: Sendable {
 
     private func machine(_ history: [Event]) throws(IllegalTransition) -> RunMachine {
         let settings = MachineSettings(
-            options: definition.options, maxInterruptions: client.maxInterruptions, abandonAfter: client.abandonAfter,
-            startsSteps: false, allocateRun: { .store })
+            options: definition.options, site: definition.site, maxInterruptions: client.maxInterruptions,
+            abandonAfter: client.abandonAfter, startsSteps: false, allocateRun: { .store })
         var machine = try RunMachine(history: history, settings: settings)
         if machine.state.status == .held { machine.resume(at: machine.state.lastTime) }
         return machine

@@ -94,6 +94,7 @@ struct EncodingTests {
         try await withEngine(form) { engine in
             let journal = Journal()
             let first = engine.client.workflow("change", input: Int.self) { _, step in
+                try await step.run("make") {}
                 let value = try await step.run("make") { "text" }
                 try await step.sleep("nap", for: .seconds(10))
                 return value
@@ -103,6 +104,7 @@ struct EncodingTests {
             try await engine.untilSleeping(run.id)
             try await engine.restart()
             let broken = engine.client.workflow("change", input: Int.self) { _, step in
+                try await step.run("make") {}
                 let value = try await step.run("make") { journal.counting("made anew") }
                 try await step.sleep("nap", for: .seconds(10))
                 return value
@@ -111,11 +113,14 @@ struct EncodingTests {
             try await engine.until(run.id, "held") { $0.status == .held }
             let held = try await engine.state(of: run.id)
             #expect(held?.failure?.type == "StepCore.ResultDecodingError")
-            #expect(held?.failure?.message.contains("make") == true)
+            for part in ["step make:1 of", "a string, does not decode as Swift.Int"] {
+                #expect(held?.failure?.message.contains(part) == true, "\(part)")
+            }
             #expect(held?.attempt == 1)
             #expect(try await broken.run(run.id).status() == .held)
             try await engine.restart(downtime: .seconds(20))
             let fixed = engine.client.workflow("change", input: Int.self) { _, step in
+                try await step.run("make") {}
                 let value = try await step.run("make") { "new" }
                 try await step.sleep("nap", for: .seconds(10))
                 return value

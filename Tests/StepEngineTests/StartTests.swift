@@ -72,6 +72,83 @@ struct StartTests {
         }
     }
 
+    @Test("However a hundred starts of one key meet, they are one run", arguments: StoreForm.allCases)
+    func race(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let flow = echo(engine.client)
+            try await engine.run()
+            for key in 0..<10 {
+                let ids = try await withThrowingTaskGroup(of: RunID.self) { group in
+                    for _ in 0..<100 { group.addTask { try await flow.start("a", id: "\(key)").id } }
+                    return try await group.reduce(into: Set()) { $0.insert($1) }
+                }
+                #expect(ids.count == 1)
+            }
+            #expect(try await engine.read { try $0.statistics().runs } == 10)
+        }
+    }
+
+    @Test("A finished run's key can be given to a new one", arguments: StoreForm.allCases)
+    func restart(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let flow = engine.client.workflow("wait", input: String.self) { context, step in
+                let number = try await step.waitForSignal("w", signal: context.input, as: Int.self)
+                return "\(context.input) \(number ?? 0)"
+            }
+            try await engine.run()
+            let first = try await flow.start("a", id: "k", ifExists: .restartIfFinished)
+            #expect(try await flow.start("a", id: "k", ifExists: .restartIfFinished).id == first.id)
+            await #expect(throws: RunKeyConflict.self) {
+                _ = try await flow.start("b", id: "k", ifExists: .restartIfFinished)
+            }
+            try await engine.untilWaiting(first.id, for: "a")
+            #expect(try await engine.client.signal("a", 1) == first.id)
+            #expect(try await first.result() == "a 1")
+            let ids = try await withThrowingTaskGroup(of: RunID.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { try await flow.start("b", id: "k", ifExists: .restartIfFinished).id }
+                }
+                return try await group.reduce(into: Set()) { $0.insert($1) }
+            }
+            #expect(ids.count == 1 && !ids.contains(first.id))
+            let second = try #require(try await flow.run(id: "k"))
+            #expect(ids == [second.id])
+            #expect(try await flow.start("b", id: "k").id == second.id)
+            try await engine.untilWaiting(second.id, for: "b")
+            #expect(try await engine.client.signal("b", 2) == second.id)
+            #expect(try await second.result() == "b 2")
+            #expect(try await first.result() == "a 1", "the finished run is as it was")
+        }
+    }
+
+    private struct Tags: Codable, Sendable { var tags: Set<Int> }
+
+    @Test("Inputs are equal whatever the order in which another process had stored their elements")
+    func equalInputs() async throws {
+        try await withEngine(.memory) { engine in
+            var script = RunScript()
+            var ids: [RunID] = []
+            for (key, input) in [("a", "[1,2]"), ("b", "[2,1]")] {
+                let (run, command) = try script.start(workflow: "set", key: key, input: Payload(json: input))
+                ids.append(try #require(script.states[run]).start.id)
+                try engine.log.submit(command)
+            }
+            let (run, command) = try script.start(
+                workflow: "tags", key: "c", input: Payload(json: "{ \"tags\": [1], \"since\": 2 }"))
+            ids.append(try #require(script.states[run]).start.id)
+            try engine.log.submit(command)
+            let last = ids[2]
+            try await engine.until { try $0.run(id: last) != nil }
+            let sets = engine.client.workflow("set", input: Set<Int>.self) { context, _ in context.input.count }
+            let tags = engine.client.workflow("tags", input: Tags.self) { context, _ in context.input.tags.count }
+            #expect(try await sets.start([1, 2], id: "a").id == ids[0])
+            #expect(try await sets.start([2, 1], id: "b").id == ids[1])
+            #expect(try await tags.start(Tags(tags: [1]), id: "c").id == ids[2])
+            await #expect(throws: RunKeyConflict.self) { _ = try await sets.start([1, 3], id: "a") }
+            await #expect(throws: RunKeyConflict.self) { _ = try await tags.start(Tags(tags: [3]), id: "c") }
+        }
+    }
+
     @Test("Each of many runs that start at once is executed once", arguments: StoreForm.allCases)
     func many(form: StoreForm) async throws {
         try await withEngine(form) { engine in

@@ -94,6 +94,8 @@ public final class Client: Service {
     ///   - version: the version of this code, from 0 to 4,294,967,295; recorded with each run that it starts.
     ///   - accepts: versions whose open runs this code takes over; its own alone by default.
     ///   - options: retries and the like.
+    ///   - fileID: where the call stands; recorded with errors that the function throws.
+    ///   - line: where the call stands.
     ///   - body: the function. It is called again from its beginning when a run resumes, and gets recorded outcomes in
     ///     place of steps that have ended; between steps it must do the same each time.
     /// - Returns: the workflow. An id or a version that can't be used makes every start throw
@@ -101,14 +103,14 @@ public final class Client: Service {
     @discardableResult
     public func workflow<Input: Codable & Sendable, Output: Codable & Sendable>(
         _ id: String, input: Input.Type, version: Int = 1, accepts: ClosedRange<Int>? = nil,
-        options: WorkflowOptions = WorkflowOptions(),
+        options: WorkflowOptions = WorkflowOptions(), fileID: StaticString = #fileID, line: UInt = #line,
         _ body: @escaping @Sendable (WorkflowContext<Input>, Step) async throws -> Output
     ) -> Workflow<Input, Output> {
         let limit = self.options.payloadLimit
         let own = UInt32(clamping: version)
         let range = accepts.map { UInt32(clamping: $0.lowerBound)...UInt32(clamping: $0.upperBound) } ?? own...own
         let definition = WorkflowDefinition(
-            id: id, version: version, accepts: range, options: options,
+            id: id, version: version, accepts: range, options: options, site: CallSite(fileID: fileID, line: line),
             checkInput: { _ = try PayloadCoder.decode(Input.self, from: $0) },
             body: { runtime, payload in
                 let value: Input
@@ -149,16 +151,20 @@ public final class Client: Service {
     ///   - version: the version of this code.
     ///   - accepts: versions whose open runs this code takes over.
     ///   - options: retries and the like.
+    ///   - fileID: where the call stands; recorded with errors that the function throws.
+    ///   - line: where the call stands.
     ///   - body: the function.
     /// - Returns: the workflow.
     @discardableResult
     @_disfavoredOverload  // `return try await step.run("a") { 1 }` could also be read as a step that returns nothing.
     public func workflow<Input: Codable & Sendable>(
         _ id: String, input: Input.Type, version: Int = 1, accepts: ClosedRange<Int>? = nil,
-        options: WorkflowOptions = WorkflowOptions(),
+        options: WorkflowOptions = WorkflowOptions(), fileID: StaticString = #fileID, line: UInt = #line,
         _ body: @escaping @Sendable (WorkflowContext<Input>, Step) async throws -> Void
     ) -> Workflow<Input, NoOutput> {
-        workflow(id, input: input, version: version, accepts: accepts, options: options) { context, step in
+        workflow(
+            id, input: input, version: version, accepts: accepts, options: options, fileID: fileID, line: line
+        ) { context, step in
             try await body(context, step)
             return NoOutput()
         }

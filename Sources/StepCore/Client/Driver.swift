@@ -90,6 +90,9 @@ public struct StartRequest: Sendable {
     package var key: String?
     package var input: Payload
     package var ifExists: ExistingRunPolicy
+    /// Whether a stored input of other bytes is an equal one: the order of a set's elements, for instance, is another in
+    /// each process.
+    package var isSameInput: @Sendable (Payload) -> Bool
 }
 
 /// A signal to be sent.

@@ -108,21 +108,24 @@ public struct ResultDecodingError: NonRetryable, Hashable, Sendable, CustomStrin
     public let step: StepKey
     /// The type that the code asks for.
     public let type: String
+    /// What is stored: `a string`, `an object` …
+    public let stored: String
     /// Where in the value, and why.
     public let reason: String
 
-    package init(runID: RunID, step: StepKey, type: String, reason: String) {
+    package init(runID: RunID, step: StepKey, type: String, stored: Payload, reason: String) {
         self.runID = runID
         self.step = step
         self.type = type
+        self.stored = PayloadCoder.kind(of: stored)
         self.reason = reason
     }
 
     /// What does not decode, and what to do.
     public var description: String {
         """
-        the stored result of step \(step) of run \(runID) does not decode as \(type): \(reason); make the type read \
-        what is stored and start the engine again
+        the stored result of step \(step) of run \(runID), \(stored), does not decode as \(type): \(reason); make the \
+        type read what is stored and start the engine again
         """
     }
 }

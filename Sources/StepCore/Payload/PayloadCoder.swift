@@ -37,8 +37,31 @@ package enum PayloadCoder {
         type == String.self || type == Int.self || type == Bool.self
     }
 
-    /// Whether two payloads are the same JSON. Payloads are written with sorted keys, so equal bytes will do.
-    package static func areEqual(_ left: Payload, _ right: Payload) -> Bool { left == right }
+    /// Whether two payloads stand for equal values of a type: by what `==` says, or else by how this process encodes
+    /// them, for the order in which sets are encoded is not the same in another.
+    package static func areEqual<Value: Codable>(_ left: Payload, _ right: Payload, as type: Value.Type) -> Bool {
+        if left == right { return true }
+        guard let left = try? decode(type, from: left), let right = try? decode(type, from: right) else { return false }
+        if let left = left as? any Equatable { return isEqual(left, to: right) }
+        guard let left = try? encode(left), let right = try? encode(right) else { return false }
+        return left == right
+    }
+
+    private static func isEqual<Value: Equatable>(_ left: Value, to right: Any) -> Bool { right as? Value == left }
+
+    /// What kind of JSON a payload is, for messages.
+    package static func kind(of payload: Payload) -> String {
+        guard let first = payload.bytes.first else { return "nothing" }
+        return switch first {
+        case UInt8(ascii: "{"): "an object"
+        case UInt8(ascii: "["): "an array"
+        case UInt8(ascii: "\""): "a string"
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): "a boolean"
+        case UInt8(ascii: "n"): "null"
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): "a number"
+        default: "no JSON"
+        }
+    }
 
     private static func jsonString(_ text: String) -> [UInt8] {
         var text = text

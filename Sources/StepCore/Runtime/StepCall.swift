@@ -10,6 +10,7 @@ package final class StepCall: Sendable {
     package let site: CallSite
     private let ticket = Locked(Ticket())
     private let boundNumber = Atomic<UInt32>(0)
+    private let countedOccurrence = Atomic<UInt32>(0)
 
     /// What passes between the step method and the instance that executes its run. It stands in the call, not in a
     /// table of the instance, since every step passes here four times.
@@ -38,6 +39,12 @@ package final class StepCall: Sendable {
             return number == 0 ? nil : StepNumber(number)
         }
         set { boundNumber.store(newValue?.sequence ?? 0, ordering: .relaxed) }
+    }
+
+    /// How often the id had been asked for in its scope before; its machine writes it.
+    package var occurrence: UInt32 {
+        get { countedOccurrence.load(ordering: .relaxed) }
+        set { countedOccurrence.store(newValue, ordering: .relaxed) }
     }
 
     /// Waits for the next directive, which may be there already. One task at a time.

@@ -167,12 +167,13 @@ extension Step {
 extension Step {
     /// Decodes what is stored; where that fails, the run is held, since no code that is here can go on from it.
     func decode<Value: Decodable>(_ payload: Payload?, of call: StepCall) throws -> Value {
+        let payload = payload ?? .null
         do {
-            return try PayloadCoder.decode(Value.self, from: payload ?? .null)
+            return try PayloadCoder.decode(Value.self, from: payload)
         } catch {
             let error = ResultDecodingError(
-                runID: runtime.run.id, step: StepKey(scope: call.scope, id: call.id, occurrence: 0),
-                type: String(reflecting: Value.self), reason: String(describing: error))
+                runID: runtime.run.id, step: StepKey(scope: call.scope, id: call.id, occurrence: call.occurrence),
+                type: String(reflecting: Value.self), stored: payload, reason: String(describing: error))
             runtime.hold(Failure(capturing: error, site: call.site))
             throw RunUnwinding()
         }

@@ -14,6 +14,9 @@ public struct Workflow<Input: Codable & Sendable, Output: Codable & Sendable>: S
     ///
     /// The run is durable when this returns: whatever happens to the process, it will be executed. Starting again
     /// with the same id and an equal input gives the same run, so a caller that got no answer can simply ask again.
+    /// Inputs are equal when what is stored of them is, when they are `Equatable` and equal, or when they encode alike.
+    /// Sets and dictionaries whose keys are not strings have no order that outlives the process, so an input that
+    /// contains them should be `Equatable`.
     ///
     /// - Parameters:
     ///   - input: what the function gets.
@@ -41,7 +44,8 @@ public struct Workflow<Input: Codable & Sendable, Output: Codable & Sendable>: S
                 what: "the input of workflow \"\(id)\"", bytes: payload.bytes.count, limit: payloadLimit)
         }
         let request = StartRequest(
-            workflow: id, version: UInt32(clamping: version), key: key, input: payload, ifExists: ifExists)
+            workflow: id, version: UInt32(clamping: version), key: key, input: payload, ifExists: ifExists,
+            isSameInput: { PayloadCoder.areEqual($0, payload, as: Input.self) })
         return Run(id: try await session.start(request), key: key, session: session)
     }
 
@@ -73,6 +77,9 @@ public enum ExistingRunPolicy: Sendable, Hashable {
     case `return`
     /// It is always a ``RunKeyConflict``.
     case fail
+    /// If that run has ended, however it did, a new run is started, with any input, and has the id from then on. One
+    /// that has not ended is returned as by ``return``.
+    case restartIfFinished
 }
 
 /// One execution of a workflow.
@@ -97,7 +104,7 @@ public struct Run<Output: Codable & Sendable>: Sendable {
         } catch {
             throw ResultDecodingError(
                 runID: id, step: StepKey(scope: "", id: "output", occurrence: 0),
-                type: String(reflecting: Output.self), reason: "\(error)")
+                type: String(reflecting: Output.self), stored: payload, reason: "\(error)")
         }
     }
 

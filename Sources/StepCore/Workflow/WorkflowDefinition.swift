@@ -8,13 +8,15 @@ public struct WorkflowDefinition: Sendable {
     public let version: Int
     package let accepts: ClosedRange<UInt32>
     package let options: WorkflowOptions
+    /// Where it was registered.
+    package let site: CallSite?
     /// Throws where an input is not what the function takes.
     package let checkInput: @Sendable (Payload) throws -> Void
     /// Decodes the input, calls the user's function, encodes its output.
     package let body: @Sendable (any StepRuntime, Payload) async throws -> Payload
 
     package init(
-        id: String, version: Int, accepts: ClosedRange<UInt32>, options: WorkflowOptions,
+        id: String, version: Int, accepts: ClosedRange<UInt32>, options: WorkflowOptions, site: CallSite? = nil,
         checkInput: @escaping @Sendable (Payload) throws -> Void,
         body: @escaping @Sendable (any StepRuntime, Payload) async throws -> Payload
     ) {
@@ -22,6 +24,7 @@ public struct WorkflowDefinition: Sendable {
         self.version = version
         self.accepts = accepts
         self.options = options
+        self.site = site
         self.checkInput = checkInput
         self.body = body
     }

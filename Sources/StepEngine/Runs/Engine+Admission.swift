@@ -40,7 +40,8 @@ extension Engine {
         _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ state: inout EngineState
     ) throws -> (Resident, WorkflowInstance) {
         let settings = MachineSettings(
-            options: definition.options, maxInterruptions: client.maxInterruptions, abandonAfter: client.abandonAfter,
+            options: definition.options, site: definition.site, maxInterruptions: client.maxInterruptions,
+            abandonAfter: client.abandonAfter,
             allocateRun: { [weak self] in self?.allocateRun() ?? .store })
         var machine = try RunMachine(history: history, settings: settings)
         machine.resume(at: clock.now)

@@ -19,16 +19,51 @@ extension Engine {
     private func accept(_ request: StartRequest, _ continuation: CheckedContinuation<RunID, any Error>) {
         let accepted: Event?
         do {
-            accepted = try state.withLock { state in
-                try requireOpen(state)
-                if let key = request.key, try attach(continuation, to: key, request, &state) { return nil }
-                return try submitStart(request, continuation, &state)
+            if let key = request.key {
+                let startKey = EngineState.StartKey(workflow: request.workflow, key: key)
+                accepted = try acceptKeyed(request, startKey, continuation)
+            } else {
+                accepted = try state.withLock { state in
+                    try requireOpen(state)
+                    return try submitStart(request, nil, continuation, &state)
+                }
             }
         } catch {
             continuation.resume(throwing: Self.translated(error))
             return
         }
         if let accepted { admitStarted(accepted) }
+    }
+
+    /// Accepts a start with a key, unless a run has the key, which then answers the caller.
+    ///
+    /// The store is read between two looks at the pending starts, not under the lock, which everyone else needs
+    /// meanwhile. A start that is made in between, even one that is durable by then, stays among them for the second.
+    private func acceptKeyed(
+        _ request: StartRequest, _ key: EngineState.StartKey, _ continuation: CheckedContinuation<RunID, any Error>
+    ) throws -> Event? {
+        let isAttached = try state.withLock { state in
+            try requireOpen(state)
+            if try attach(continuation, to: key, request, &state) { return true }
+            state.keyReaders[key, default: 0] += 1
+            return false
+        }
+        if isAttached { return nil }
+        let found = Result { try existingRun(key) }
+        return try state.withLock { state in
+            defer { state.hasRead(key) }
+            try requireOpen(state)
+            if try attach(continuation, to: key, request, &state) { return nil }
+            if let existing = try found.get() {
+                let isReplaced = request.ifExists == .restartIfFinished && existing.isFinal
+                if !isReplaced {
+                    try requireSame(existing.input, existing.id, key, request)
+                    continuation.resume(returning: existing.id)
+                    return nil
+                }
+            }
+            return try submitStart(request, key, continuation, &state)
+        }
     }
 
     private func requireOpen(_ state: EngineState) throws {
@@ -48,36 +83,41 @@ extension Engine {
         }
     }
 
-    /// Whether the key names a run already, which then answers the caller.
+    /// Whether a start of the key is pending, which then answers the caller.
     private func attach(
-        _ continuation: CheckedContinuation<RunID, any Error>, to key: String, _ request: StartRequest,
+        _ continuation: CheckedContinuation<RunID, any Error>, to key: EngineState.StartKey, _ request: StartRequest,
         _ state: inout EngineState
     ) throws -> Bool {
-        func requireSame(_ input: Payload, _ id: RunID) throws {
-            guard request.ifExists == .return, PayloadCoder.areEqual(input, request.input) else {
-                throw RunKeyConflict(workflow: request.workflow, key: key, existing: id)
-            }
+        guard let pending = state.pendingStarts[key] else { return false }
+        try requireSame(pending.input, pending.id, key, request)
+        if pending.isDurable {
+            continuation.resume(returning: pending.id)
+        } else {
+            state.pendingStarts[key]?.waiters.append(continuation)
         }
-        let startKey = EngineState.StartKey(workflow: request.workflow, key: key)
-        if let pending = state.pendingStarts[startKey] {
-            try requireSame(pending.input, pending.id)
-            state.pendingStarts[startKey]?.waiters.append(continuation)
-            return true
-        }
-        let existing = try store.read { snapshot -> (RunID, Payload)? in
-            guard let row = try snapshot.run(workflow: request.workflow, key: key),
-                let first = try snapshot.event(at: row.first), case .runStarted(let started) = first.event.body
-            else { return nil }
-            return (row.id, started.input)
-        }
-        guard let existing else { return false }
-        try requireSame(existing.1, existing.0)
-        continuation.resume(returning: existing.0)
         return true
     }
 
+    private func requireSame(
+        _ input: Payload, _ id: RunID, _ key: EngineState.StartKey, _ request: StartRequest
+    ) throws(RunKeyConflict) {
+        guard request.ifExists != .fail, input == request.input || request.isSameInput(input) else {
+            throw RunKeyConflict(workflow: key.workflow, key: key.key, existing: id)
+        }
+    }
+
+    private func existingRun(_ key: EngineState.StartKey) throws -> (id: RunID, input: Payload, isFinal: Bool)? {
+        try store.read { snapshot in
+            guard let row = try snapshot.run(workflow: key.workflow, key: key.key),
+                let first = try snapshot.event(at: row.first), case .runStarted(let started) = first.event.body
+            else { return nil }
+            return (row.id, started.input, row.status.isFinal)
+        }
+    }
+
     private func submitStart(
-        _ request: StartRequest, _ continuation: CheckedContinuation<RunID, any Error>, _ state: inout EngineState
+        _ request: StartRequest, _ key: EngineState.StartKey?, _ continuation: CheckedContinuation<RunID, any Error>,
+        _ state: inout EngineState
     ) throws -> Event {
         let now = clock.now
         let id = RunID(time: now, random: (randomness.next(), randomness.next()))
@@ -90,24 +130,25 @@ extension Engine {
         var changes: [TableChange] = []
         batch.append(event)
         Projection.changes(nil, after: try RunState(event), event: event, into: &changes)
-        let key = request.key.map { EngineState.StartKey(workflow: request.workflow, key: $0) }
         let observer = StartObserver(engine: self, event: event, id: id, key: key, continuation)
         try store.submit(Command(batch: batch, changes: changes, observer: observer, priority: .newRun))
         state.nextRun += 1
         state.admitting[event.run] = false
-        if let key { state.pendingStarts[key] = EngineState.PendingStart(id: id, input: request.input, waiters: []) }
+        if let key { state.pendingStarts[key] = EngineState.PendingStart(id: id, input: request.input) }
         return event
     }
 
     /// A start is durable, or will never be.
     fileprivate func startAcknowledged(_ observer: StartObserver, _ outcome: Result<LSN, StoreError>) {
-        let waiters = state.withLock { state in
-            observer.key.flatMap { state.pendingStarts.removeValue(forKey: $0)?.waiters } ?? []
-        }
         let answer: Result<RunID, any Error> = outcome.map { _ in observer.id }.mapError { Self.translated($0) }
+        var isDurable = false
+        if case .success = answer { isDurable = true }
+        let waiters = state.withLock { state in
+            observer.key.map { state.endPendingStart($0, isDurable: isDurable) } ?? []
+        }
         observer.continuation.resume(with: answer)
         for waiter in waiters { waiter.resume(with: answer) }
-        if case .success = outcome { ensureAdmitted(observer.event.run) }
+        if isDurable { ensureAdmitted(observer.event.run) }
     }
 
     /// A run's start is durable: where it was not taken into memory at once, it queues. Called on the log's writer

@@ -23,11 +23,12 @@ struct EngineState {
         let key: String
     }
 
-    /// A start that is accepted but not durable yet.
+    /// A start that is accepted but not durable yet, or became so while someone was looking its key up in the store.
     struct PendingStart {
         let id: RunID
         let input: Payload
-        var waiters: [CheckedContinuation<RunID, any Error>]
+        var waiters: [CheckedContinuation<RunID, any Error>] = []
+        var isDurable = false
     }
 
     var phase = Phase.idle
@@ -56,6 +57,8 @@ struct EngineState {
     var waiting: [RunNumber: Timestamp] = [:]
     var parking: Set<RunNumber> = []
     var pendingStarts: [StartKey: PendingStart] = [:]
+    /// How many starts are looking a key up in the store.
+    var keyReaders: [StartKey: Int] = [:]
     var turns = TurnQueue()
     /// Timers of runs that are not resident are set up to here.
     var windowEnd = Timestamp(nanoseconds: 0)
@@ -93,6 +96,26 @@ struct EngineState {
         loading.insert(run)
         return run
     }
+
+    // MARK: Starts with a key
+
+    /// A start is durable or has failed; returns who waits for it. Those who are reading the store may not have seen it
+    /// there, so it stays for them.
+    mutating func endPendingStart(_ key: StartKey, isDurable: Bool) -> [CheckedContinuation<RunID, any Error>] {
+        guard isDurable, keyReaders[key] != nil else { return pendingStarts.removeValue(forKey: key)?.waiters ?? [] }
+        pendingStarts[key]?.isDurable = true
+        defer { pendingStarts[key]?.waiters = [] }
+        return pendingStarts[key]?.waiters ?? []
+    }
+
+    /// A start has looked its key up in the store and done what follows.
+    mutating func hasRead(_ key: StartKey) {
+        guard let readers = keyReaders[key], readers <= 1 else { return keyReaders[key, default: 1] -= 1 }
+        keyReaders[key] = nil
+        if pendingStarts[key]?.isDurable == true { pendingStarts[key] = nil }
+    }
+
+    // MARK: Room
 
     var wantsRoom: Bool { !ready.isEmpty || !backlog.isEmpty }
     var isQuiet: Bool { residents.isEmpty && loading.isEmpty }

@@ -25,6 +25,7 @@ extension RunMachine {
                         scope: call.scope, id: call.id, first: earlier.site.description,
                         second: call.site.description)))
         }
+        call.occurrence = occurrence
         let key = StepKey(scope: call.scope, id: call.id, occurrence: occurrence)
         if !numbers.isEmpty, let number = numbers.removeValue(forKey: key) {
             resumeRecorded(number, key, call)

@@ -78,7 +78,7 @@ extension RunMachine {
                 causes: [Failure.Cause(type: error.failure.type, message: error.failure.message)]
                     + error.failure.causes, site: error.failure.site)
         } else {
-            failure = Failure(capturing: error)
+            failure = Failure(capturing: error, site: settings.site)
         }
         let policy = settings.options.retry
         guard isRetryable(error) else {

@@ -5,6 +5,8 @@ package import StepEvents
 /// What a machine must know of its surroundings.
 package struct MachineSettings: Sendable {
     package var options: WorkflowOptions
+    /// Where the workflow was registered: the site of errors that its function throws.
+    package var site: CallSite?
     package var maxInterruptions: Int
     package var abandonAfter: Duration
     /// Whether steps that the history does not have are started, and those that it has begun are carried on with. A
@@ -14,12 +16,14 @@ package struct MachineSettings: Sendable {
     package var allocateRun: @Sendable () -> RunNumber
 
     package init(
-        options: WorkflowOptions = WorkflowOptions(), maxInterruptions: Int = 10, abandonAfter: Duration = .seconds(30),
-        startsSteps: Bool = true, allocateRun: @escaping @Sendable () -> RunNumber
+        options: WorkflowOptions = WorkflowOptions(), site: CallSite? = nil, maxInterruptions: Int = 10,
+        abandonAfter: Duration = .seconds(30), startsSteps: Bool = true,
+        allocateRun: @escaping @Sendable () -> RunNumber
     ) {
         self.startsSteps = startsSteps
         self.allocateRun = allocateRun
         self.options = options
+        self.site = site
         self.maxInterruptions = maxInterruptions
         self.abandonAfter = abandonAfter
     }
