@@ -24,7 +24,7 @@ package final class Engine: DriverSession {
     let signals = SignalRouter()
     let answers = PendingAnswers()
     private let resumed = Locked<[WorkflowInstance]>([])
-    private let stopping = Atomic<Bool>(false)
+    let stopping = Atomic<Bool>(false)
     private let resumedTogether = Atomic<Int>(0)
 
     /// How the engine reaches what is not deterministic.
@@ -93,7 +93,9 @@ package final class Engine: DriverSession {
         switch health {
         case .healthy: logger.notice("the store takes new work again")
         case .fillingUp(let quota): logger.warning("the store fills up", metadata: ["quota": "\(quota)"])
-        case .full(let error): logger.error("the store is full", metadata: ["error": "\(error)"])
+        case .full(let error):
+            logger.error("the store is full", metadata: ["error": "\(error)"])
+            letGoIfFull()
         case .fenced(let error), .poisoned(let error): storeFailed(error)
         }
     }
@@ -114,14 +116,6 @@ package final class Engine: DriverSession {
         answers.fail(error)
         signals.fail(error)
         resumeStopWaiters()
-    }
-
-    func resumeStopWaiters() {
-        let waiters = state.withLock { state in
-            defer { state.stopWaiters = [] }
-            return state.stopWaiters
-        }
-        for waiter in waiters { waiter.resume() }
     }
 
     // MARK: DriverSession
@@ -152,86 +146,41 @@ package final class Engine: DriverSession {
         }
         stopping.store(false, ordering: .releasing)
         defer { endedRunning() }
-        try await recover()
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
-                    if case .failed = state.phase { return true }
-                    if state.phase.isStopping, state.isQuiet { return true }
-                    state.stopWaiters.append(continuation)
-                    return false
-                }
-                if isOver { continuation.resume() }
+        try await withTaskCancellationHandler {
+            do {
+                try await recover()
+            } catch {
+                // What was taken into memory meanwhile must not go on without an engine that runs.
+                stop(grace: .zero)
+                await untilOver()
+                throw error
             }
+            await untilOver()
         } onCancel: {
             stop(grace: .zero)
         }
         try state.withLock { state in
             if case .failed(let error) = state.phase { throw error }
         }
-        try await commit()
-    }
-
-    private func endedRunning() {
-        let left = state.withLock { state -> [InstanceInput] in
-            state.stopsAtOnce = false
-            if state.phase.isRunning || state.phase.isStopping { state.phase = .idle }
-            defer { state.stash = [:] }
-            return Array(state.stash.values.joined())
+        if try await !drainLog() {
+            logger.error("the store is full: what was decided last is not recorded, and is decided anew next time")
         }
-        refuseForNow(left)
-        results.fail(EngineNotRunning(operation: "waiting for a result"))
-        resumeStopWaiters()
     }
 
     package func beginShutdown() { stop(grace: client.shutdownGrace) }
 
-    /// Starts nothing more; bodies that run get `grace`, then everything leaves memory.
-    private func stop(grace: Duration) {
-        let residents = state.withLock { state -> [Resident]? in
-            guard state.phase.isRunning else {
-                // Asked for before the engine ran: it will not begin.
-                state.stopsAtOnce = true
-                return nil
-            }
-            state.phase = .stopping
-            state.ready = []
-            state.backlog = []
-            state.queued = []
-            return Array(state.residents.values)
-        }
-        guard let residents else { return }
-        stopping.store(true, ordering: .releasing)
-        for resident in residents { resident.post(.quiesce) }
-        if residents.isEmpty {
-            endIfQuiet()
-        } else if grace <= .zero {
-            unwindAll()
-        } else {
-            timers.set(.engine(.shutdownGrace), due: clock.now.advanced(by: grace), after: grace)
-        }
-    }
-
-    /// The grace is over: what still runs is cut off, recorded as interrupted by a shutdown.
-    func unwindAll() {
-        let residents = state.withLock { Array($0.residents.values) }
-        for resident in residents { resident.post(.unwind(interrupting: true)) }
-    }
-
-    func endIfQuiet() {
-        let isOver = state.withLock { $0.phase.isStopping && $0.isQuiet }
-        guard isOver else { return }
-        timers.clear(.shutdownGrace)
-        resumeStopWaiters()
-    }
-
-    /// Submits what no run made and waits until it is durable. Without events it is a barrier: everything submitted
-    /// before is durable then.
+    /// Submits what no run made and waits until it is durable.
     func commit(
-        _ batch: EventBatch = EventBatch(), _ changes: [TableChange] = [],
-        priority: Command.Priority = .completion
+        _ batch: EventBatch, _ changes: [TableChange], priority: Command.Priority = .completion
+    ) async throws {
+        try await submitAndWait(batch, changes, priority) { _ in }
+    }
+
+    func submitAndWait(
+        _ batch: EventBatch, _ changes: [TableChange], _ priority: Command.Priority, _ note: (UInt64) -> Void
     ) async throws {
         try await answers.wait { token in
+            note(token)
             let observer = ColdObserver { [answers] outcome in
                 answers.answer(token, outcome.map { _ in () }.mapError { $0 })
             }
@@ -240,6 +189,7 @@ package final class Engine: DriverSession {
             } catch {
                 answers.answer(token, .failure(Self.translated(error)))
             }
+            letGoIfFull()
         }
     }
 

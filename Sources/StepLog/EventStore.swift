@@ -124,11 +124,24 @@ package final class EventStore: Sendable {
     ///
     /// - Returns: nothing when there is no such run.
     package func history(of run: RunNumber) throws -> [LoggedEvent] {
+        var events: [LoggedEvent] = []
+        try visitBackwards(run) { event in
+            if events.isEmpty { events.reserveCapacity(Int(event.event.sequence) + 1) }
+            events.append(event)
+            return true
+        }
+        return events.reversed()
+    }
+
+    /// Visits the events of a run, newest first, each verified as by ``history(of:)``, until `visit` returns false.
+    package func visitBackwards(_ run: RunNumber, _ visit: (LoggedEvent) throws -> Bool) throws {
         var walk = HistoryWalk(run: run, path: path)
         // In slices, since a snapshot must be short and records never change.
-        while try read({ try walk.advance($0) }) {}
-        return walk.events.reversed()
+        while try read({ try walk.advance($0, visit) }) {}
     }
+
+    /// Whether the writer keeps commands for which there is no room.
+    package var waitsForRoom: Bool { writer?.counters.withLock { $0.waitsForRoom } ?? false }
 
     // MARK: Ending
 

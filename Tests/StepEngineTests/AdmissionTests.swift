@@ -61,4 +61,62 @@ import Testing
         #expect(state.next(limit: 10_000) == RunNumber(UInt64(EngineState.loadsAtOnce + 1)))
         #expect(state.next(limit: 10_000) == nil)
     }
+
+    /// A cancellation that came between a run's being resident and its function's beginning cancelled no task.
+    @Test func aCancellationRightAfterTheStartIsCarriedOut() async throws {
+        let cancelled = try await Client.withClient(id: "t", driver: .inMemory) { client in
+            let flow = client.workflow("wait", input: Int.self) { _, step in
+                _ = try await step.waitForSignal("w", signal: "never", as: Int.self)
+            }
+            return try await withThrowingTaskGroup(of: Bool.self) { group in
+                for index in 0..<500 {
+                    group.addTask {
+                        let run = try await flow.start(index)
+                        try await run.cancel()
+                        do { _ = try await run.result() } catch is RunCancelledError { return true }
+                        return false
+                    }
+                }
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+        }
+        #expect(cancelled == 500)
+    }
+
+    @Test func theKindsOfQueuedRunsTakeTurnsEachInItsOrder() {
+        var state = EngineState(nextRun: 1)
+        state.phase = .running
+        for run in 1...3 { state.enqueueRecovered(RunNumber(UInt64(run))) }
+        for run in 11...13 { state.enqueue(RunNumber(UInt64(run))) }
+        for run in 21...23 { state.enqueue(RunNumber(UInt64(run)), woken: true) }
+        var order: [UInt64] = []
+        while let run = state.next(limit: 100) {
+            order.append(run.value)
+            state.loading.remove(run)
+        }
+        #expect(order == [21, 11, 1, 22, 12, 2, 23, 13, 3])
+        #expect(!state.wantsRoom)
+    }
+
+    @Test func thoseThatWaitLongestLeaveFirstAndNoneTwice() {
+        func time(_ second: Int64) -> Timestamp { Timestamp(nanoseconds: second) }
+        func runs(_ numbers: UInt64...) -> [RunNumber] { numbers.map { RunNumber($0) } }
+        var waiting = WaitingRuns()
+        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: time(Int64(10 - run))) }
+        waiting.set(RunNumber(5), since: nil)
+        waiting.set(RunNumber(4), since: nil)
+        waiting.set(RunNumber(4), since: time(20))
+        #expect(waiting.takeLongest(2) == runs(3, 2))
+        #expect(waiting.leavingCount == 2)
+        waiting.remove(RunNumber(2))
+        waiting.set(RunNumber(3), since: nil)
+        waiting.set(RunNumber(3), since: time(30))
+        #expect(waiting.takeLongest(1) == runs(1), "the others have been told already")
+        let stillWaits = waiting.stays(RunNumber(3))
+        #expect(stillWaits)
+        #expect(waiting.takeLongest(5) == runs(4, 3))
+        #expect(waiting.leavingCount == 3)
+        for round in 0..<10_000 { waiting.set(RunNumber(9), since: time(Int64(round))) }
+        #expect(waiting.takeLongest(5) == runs(9))
+    }
 }

@@ -11,23 +11,22 @@ extension Engine {
     /// rides in the same commit as its own.
     func admitStarted(_ event: Event) {
         guard case .runStarted(let started) = event.body else { return }
-        var inputs: [InstanceInput] = []
         let (instance, isWanted) = state.withLock { state -> (WorkflowInstance?, Bool) in
             let isWanted = state.admitting.removeValue(forKey: event.run) ?? false
             if state.phase.isRunning, state.residents.count + state.loading.count < client.maxResidentRuns,
                 !state.wantsRoom, let definition = state.definitions[started.workflow],
                 definition.accepts.contains(started.version),
-                let (_, instance) = try? makeResident([event], definition, durableThrough: nil, &state)
+                let instance = try? makeResident(
+                    [event], definition, durableThrough: nil, state.stash[event.run] ?? [], &state)
             {
-                inputs = state.stash.removeValue(forKey: event.run) ?? []
+                state.stash[event.run] = nil
                 return (instance, false)
             }
             if isWanted, state.phase.isRunning { state.enqueue(event.run) }
             return (nil, isWanted)
         }
         if let instance {
-            instance.post(.begin)
-            for input in inputs { instance.post(input) }
+            pool.submit(.drain(instance))
         } else if isWanted {
             pump()
         }
@@ -36,9 +35,14 @@ extension Engine {
     /// Keeps others from reading a run into memory that is about to be accepted and then admitted.
     func reserveAdmission(of run: RunNumber) { state.withLock { $0.admitting[run] = false } }
 
+    /// Makes the run resident, its function begun, and what came for it in the mailbox: the caller has it drained.
+    ///
+    /// All that under the lock, for others put something into the mailbox as soon as the run is resident, and nothing
+    /// may come before the beginning.
     private func makeResident(
-        _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ state: inout EngineState
-    ) throws -> (Resident, WorkflowInstance) {
+        _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ inputs: [InstanceInput],
+        _ state: inout EngineState
+    ) throws -> WorkflowInstance {
         let settings = MachineSettings(
             options: definition.options, site: definition.site, maxInterruptions: client.maxInterruptions,
             abandonAfter: client.abandonAfter,
@@ -50,8 +54,9 @@ extension Engine {
             machine: machine, definition: definition, client: client, host: resident,
             startIsDurable: durableThrough != nil)
         resident.attach(instance)
+        for input in [InstanceInput.begin] + inputs { _ = instance.deposit(input) }
         state.residents[resident.number] = resident
-        return (resident, instance)
+        return instance
     }
 
     /// Reads queued runs into memory as long as there is room, and makes room where runs only wait.
@@ -74,7 +79,7 @@ extension Engine {
             guard state.phase.isRunning || state.phase.isStopping else { return (false, nil) }
             if let input { state.stash[run, default: []].append(input) }
             if state.phase.isRunning, !state.held.contains(run) || input != nil {
-                state.enqueue(run, first: true)
+                state.enqueue(run, woken: true)
             }
             return (true, nil)
         }
@@ -104,7 +109,7 @@ extension Engine {
             guard state.phase.isRunning || state.phase.isStopping else { return (false, false) }
             state.stash[run, default: []].append(input)
             guard state.residents[run] == nil, state.phase.isRunning else { return (true, false) }
-            state.enqueue(run, first: true)
+            state.enqueue(run, woken: true)
             return (true, true)
         }
         if !isKept { refuseForNow([input]) }
@@ -135,21 +140,23 @@ extension Engine {
                     return nil
                 }
                 guard !state.held.contains(run) else { return nil }
-                if case .runAttemptFailed(let failed) = last.body, failed.retryAt > clock.now, inputs.isEmpty {
-                    // The function's next attempt has its recorded time, over restarts too.
+                if case .runAttemptFailed(let failed) = last.body, failed.retryAt > clock.now,
+                    !inputs.contains(where: \.cancelsRun)
+                {
+                    // The function's next attempt has its recorded time, over restarts too, and asks for what came
+                    // for the one before. Only a cancellation does not wait for it.
                     wakeAt = failed.retryAt
                     return nil
                 }
                 state.loading.remove(run)
-                return try makeResident(history, definition, durableThrough: last.sequence, &state).1
+                return try makeResident(history, definition, durableThrough: last.sequence, inputs, &state)
             }
         } catch {
             return loadFailed(run, error, inputs)
         }
         if let instance {
             timers.clear(run)
-            instance.post(.begin)
-            for input in inputs { instance.post(input) }
+            pool.submit(.drain(instance))
         } else {
             refuse(inputs, for: run, history)
         }
@@ -161,12 +168,18 @@ extension Engine {
     /// A history that can't be read concerns its run alone; the others go on.
     private func loadFailed(_ run: RunNumber, _ error: any Error, _ taken: [InstanceInput]) {
         let inputs = state.withLock { state in
-            let inputs = taken + (state.stash.removeValue(forKey: run) ?? [])
-            if !inputs.contains(where: \.cancelsRun) { state.loading.remove(run) }
-            return inputs
+            state.loading.remove(run)
+            return taken + (state.stash.removeValue(forKey: run) ?? [])
         }
         logger.error("a run can't be read", metadata: ["run": "\(run)", "error": "\(error)"])
-        refuse(inputs, for: run, [])
+        let reason = error as? StoreError ?? StoreError(.damaged, "its history can't be: \(error)", run: run)
+        for input in inputs {
+            switch input {
+            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
+            case .cancelRun(_, _, let token): answerCancel(token, .failure(reason))
+            default: break
+            }
+        }
         endIfQuiet()
         pump()
     }
@@ -181,8 +194,7 @@ extension Engine {
     func parkRefused(_ resident: Resident) {
         let wantsRoom = state.withLock { state in
             guard state.residents[resident.number] === resident else { return false }
-            state.parking.remove(resident.number)
-            return state.wantsRoom && state.waiting[resident.number] != nil
+            return state.waiting.stays(resident.number) && state.wantsRoom
         }
         if wantsRoom { parkForRoom() }
     }
@@ -190,23 +202,24 @@ extension Engine {
     func waitingChanged(_ resident: Resident, since: Timestamp?) {
         let wantsRoom = state.withLock { state in
             guard state.residents[resident.number] === resident else { return false }
-            state.waiting[resident.number] = since
+            state.waiting.set(resident.number, since: since)
             return since != nil && state.wantsRoom
         }
         if wantsRoom { parkForRoom() }
     }
 
-    /// Parks the runs that have waited longest, as many as wait for room, at most 64 at once.
+    /// How many runs are told to leave memory at once.
+    private static let parkedAtOnce = 64
+
+    /// Parks the runs that have waited longest, as many as wait for room.
     private func parkForRoom() {
         let chosen = state.withLock { state -> [Resident] in
             guard state.phase.isRunning, state.wantsRoom else { return [] }
-            let free = client.maxResidentRuns - state.residents.count - state.loading.count + state.parking.count
-            let wanted = min(64, state.ready.count + state.backlog.count - max(0, free))
+            let free = client.maxResidentRuns - state.residents.count - state.loading.count
+            // Those on their way out make room for as many.
+            let wanted = min(Self.parkedAtOnce, state.queuedCount - max(0, free)) - state.waiting.leavingCount
             guard wanted > 0 else { return [] }
-            let longest = state.waiting.filter { !state.parking.contains($0.key) }
-                .sorted { ($0.value, $0.key) < ($1.value, $1.key) }.prefix(wanted)
-            for (run, _) in longest { state.parking.insert(run) }
-            return longest.compactMap { state.residents[$0.key] }
+            return state.waiting.takeLongest(wanted).compactMap { state.residents[$0] }
         }
         for resident in chosen { resident.post(.park) }
     }

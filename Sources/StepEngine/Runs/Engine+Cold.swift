@@ -1,3 +1,4 @@
+import Logging
 import StepCore
 import StepEvents
 import StepLocks
@@ -9,7 +10,9 @@ extension Engine {
     func refuse(_ inputs: [InstanceInput], for run: RunNumber, _ history: [Event]) {
         var tokens: [UInt64] = []
         var request: RunCancelRequested?
+        let isOver = history.last.map { Self.isFinal($0.kind) } ?? false
         for input in inputs {
+            if isOver { reportLate(input, for: run) }
             switch input {
             case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
             case .cancelRun(let by, let reason, let token):
@@ -19,6 +22,20 @@ extension Engine {
             }
         }
         if let request { cancelCold(run, history, request, tokens) }
+    }
+
+    /// Something came for a run that has ended. Nothing comes of it, which somebody may wonder about.
+    func reportLate(_ input: InstanceInput, for run: RunNumber) {
+        let what: String? =
+            switch input {
+            case .offer: "a signal"
+            case .signalDelivered: "the receipt of a signal that it sent"
+            case .childEnded: "a child's end"
+            case .cancelRun: "a cancellation"
+            default: nil
+            }
+        guard let what else { return }
+        logger.info("what came for a run that has ended is ignored", metadata: ["run": "\(run)", "event": "\(what)"])
     }
 
     /// What came for runs that no engine executes now. What is recorded elsewhere, as a child's end, is asked for
@@ -42,11 +59,19 @@ extension Engine {
     private func cancelCold(
         _ run: RunNumber, _ history: [Event], _ request: RunCancelRequested, _ tokens: [UInt64]
     ) {
-        let recorded = ColdCancellation(history, request, at: clock.now)
-        guard let recorded, !recorded.batch.isEmpty else {
-            for token in tokens { answerCancel(token, .success(false)) }
-            return endCold(run)
+        func answer(_ outcome: Result<Bool, StoreError>) {
+            for token in tokens { answerCancel(token, outcome) }
+            endCold(run)
         }
+        if let last = history.last, Self.isFinal(last.kind) { return answer(.success(false)) }
+        let recorded: ColdCancellation
+        do {
+            recorded = try ColdCancellation(history, request, at: clock.now)
+        } catch {
+            return answer(.failure(StoreError(.damaged, "its history can't be: \(error)", run: run)))
+        }
+        guard !recorded.batch.isEmpty else { return answer(.success(false)) }
+        state.withLock { _ = $0.recording.insert(run) }
         let observer = ColdObserver { [self] outcome in
             if case .success = outcome, recorded.state.status.isFinal { endedCold(recorded) }
             for token in tokens { answerCancel(token, outcome) }
@@ -57,9 +82,9 @@ extension Engine {
                 Command(
                     batch: recorded.batch, changes: recorded.changes, observer: observer, priority: .completion))
         } catch {
-            for token in tokens { answerCancel(token, .failure(error)) }
-            endCold(run)
+            answer(.failure(error))
         }
+        letGoIfFull()
     }
 
     /// A held run was cancelled, and that is durable.
@@ -87,7 +112,8 @@ extension Engine {
     private func endCold(_ run: RunNumber) {
         state.withLock { state in
             state.loading.remove(run)
-            if state.stash[run] != nil, state.phase.isRunning { state.enqueue(run, first: true) }
+            state.recording.remove(run)
+            if state.stash[run] != nil, state.phase.isRunning { state.enqueue(run, woken: true) }
         }
         endIfQuiet()
         pump()
@@ -102,23 +128,19 @@ private struct ColdCancellation {
     /// Runs that the run waited for when it ended.
     private(set) var children: [RunNumber] = []
 
-    init?(_ history: [Event], _ request: RunCancelRequested, at time: Timestamp) {
-        guard let state = try? RunState(history: history), !state.status.isFinal else { return nil }
-        self.state = state
-        do {
-            if state.cancel == nil { try accept(.runCancelRequested(request), time) }
-            guard state.status == .held else { return }
-            try accept(.runResumed(RunResumed()), time)
-            for (step, open) in state.open.sorted(by: { $0.key < $1.key }) {
-                // Recorded one by one, for recovery to see that the child was given up.
-                guard case .child(let child, _, _) = open.activity else { continue }
-                children.append(child)
-                try accept(.waitCancelled(WaitCancelled(step: step)), time)
-            }
-            try accept(.runCancelled(RunCancelled()), time)
-        } catch {
-            return nil
+    /// - Throws: for a history that can't be.
+    init(_ history: [Event], _ request: RunCancelRequested, at time: Timestamp) throws(IllegalTransition) {
+        state = try RunState(history: history)
+        if state.cancel == nil { try accept(.runCancelRequested(request), time) }
+        guard state.status == .held else { return }
+        try accept(.runResumed(RunResumed()), time)
+        for (step, open) in state.open.sorted(by: { $0.key < $1.key }) {
+            // Recorded one by one, for recovery to see that the child was given up.
+            guard case .child(let child, _, _) = open.activity else { continue }
+            children.append(child)
+            try accept(.waitCancelled(WaitCancelled(step: step)), time)
         }
+        try accept(.runCancelled(RunCancelled()), time)
     }
 
     private mutating func accept(_ body: EventBody, _ time: Timestamp) throws(IllegalTransition) {

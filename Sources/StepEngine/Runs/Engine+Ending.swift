@@ -42,16 +42,22 @@ extension Engine {
         let run = resident.number
         timers.clear(run)
         let stashed = state.withLock { state -> [InstanceInput]? in
-            guard state.residents[run] === resident else { return nil }
+            guard state.residents[run] === resident else {
+                // It was let go; what it had handed to the log has been dealt with now.
+                if state.letGo.remove(run) != nil, state.stash[run] != nil, state.phase.isRunning {
+                    state.enqueue(run, woken: true)
+                }
+                return nil
+            }
             state.residents[run] = nil
-            state.waiting[run] = nil
-            state.parking.remove(run)
+            state.waiting.remove(run)
             let mustWake = state.stash[run] != nil && !last.status.isFinal && state.phase.isRunning
-            if mustWake { state.enqueue(run, first: true) }
+            if mustWake { state.enqueue(run, woken: true) }
             return last.status.isFinal ? state.stash.removeValue(forKey: run) ?? [] : []
         }
         resident.detach()
-        guard let stashed else { return }
+        guard let stashed else { return pump() }
+        for input in stashed { reportLate(input, for: run) }
         for case .offer(let offer) in stashed { answerOffer(offer.id, .success(.notWaiting)) }
         for case .cancelRun(_, _, let token) in stashed { answerCancel(token, .success(false)) }
         if let wakeAt, !last.status.isFinal { setWake(run, at: wakeAt) }

@@ -37,10 +37,13 @@ struct EngineState {
     var definitions: [String: WorkflowDefinition] = [:]
     var nextRun: UInt64
     var residents: [RunNumber: Resident] = [:]
-    /// Runs that want to be resident: woken ones and new ones, then those that recovery found.
-    var ready: Deque<RunNumber> = []
-    var backlog: Deque<RunNumber> = []
-    var queued: Set<RunNumber> = []
+    /// Runs that want to be resident: those that something came for, new ones, and those that recovery found; each
+    /// kind in the order in which they came.
+    private var woken: Deque<RunNumber> = []
+    private var ready: Deque<RunNumber> = []
+    private var backlog: Deque<RunNumber> = []
+    private var queued: Set<RunNumber> = []
+    private var kindAtTurn = 0
     /// Runs whose history is being read.
     var loading: Set<RunNumber> = []
     /// Runs that were accepted a moment ago by a thread that is about to take them into memory, and whether someone
@@ -53,9 +56,16 @@ struct EngineState {
     var warnedOf: Set<String> = []
     /// Held runs wait for another start of the engine.
     var held: Set<RunNumber> = []
-    /// Residents that do nothing but wait, and since when.
-    var waiting: [RunNumber: Timestamp] = [:]
-    var parking: Set<RunNumber> = []
+    var waiting = WaitingRuns()
+    /// Runs that are not executed and whose cancellation is being recorded; they are among `loading`.
+    var recording: Set<RunNumber> = []
+    /// Runs that a shutdown let go before what they had handed to the log was durable: the store had no room. Nobody
+    /// may read their histories before it is.
+    var letGo: Set<RunNumber> = []
+    /// The time that a shutdown gives is over.
+    var graceIsOver = false
+    /// Who waits for everything that was submitted to be durable.
+    var barriers: Set<UInt64> = []
     var pendingStarts: [StartKey: PendingStart] = [:]
     /// How many starts are looking a key up in the store.
     var keyReaders: [StartKey: Int] = [:]
@@ -66,19 +76,29 @@ struct EngineState {
 
     init(nextRun: UInt64) { self.nextRun = nextRun }
 
-    mutating func enqueue(_ run: RunNumber, first: Bool = false) {
+    mutating func enqueue(_ run: RunNumber, woken isWoken: Bool = false) {
         if admitting[run] != nil {
             admitting[run] = true
             return
         }
-        guard residents[run] == nil, !loading.contains(run), queued.insert(run).inserted else { return }
-        if first { ready.prepend(run) } else { ready.append(run) }
+        guard canBeQueued(run) else { return }
+        if isWoken { woken.append(run) } else { ready.append(run) }
     }
 
     mutating func enqueueRecovered(_ run: RunNumber) {
-        guard admitting[run] == nil, residents[run] == nil, !loading.contains(run), queued.insert(run).inserted
-        else { return }
+        guard admitting[run] == nil, canBeQueued(run) else { return }
         backlog.append(run)
+    }
+
+    private mutating func canBeQueued(_ run: RunNumber) -> Bool {
+        residents[run] == nil && !loading.contains(run) && !letGo.contains(run) && queued.insert(run).inserted
+    }
+
+    mutating func clearQueues() {
+        woken = []
+        ready = []
+        backlog = []
+        queued = []
     }
 
     /// How many histories are read at once. The threads that read also drain the runs: with all of thousands of open
@@ -91,7 +111,7 @@ struct EngineState {
         guard phase.isRunning, loading.count < Self.loadsAtOnce, residents.count + loading.count < limit else {
             return nil
         }
-        guard let run = ready.popFirst() ?? backlog.popFirst() else { return nil }
+        guard let run = popQueued() else { return nil }
         queued.remove(run)
         loading.insert(run)
         return run
@@ -117,6 +137,27 @@ struct EngineState {
 
     // MARK: Room
 
-    var wantsRoom: Bool { !ready.isEmpty || !backlog.isEmpty }
+    /// The kinds take turns, so that none keeps the others waiting for ever.
+    private mutating func popQueued() -> RunNumber? {
+        for _ in 0..<3 {
+            defer { kindAtTurn = (kindAtTurn + 1) % 3 }
+            let run =
+                switch kindAtTurn {
+                case 0: woken.popFirst()
+                case 1: ready.popFirst()
+                default: backlog.popFirst()
+                }
+            if let run { return run }
+        }
+        return nil
+    }
+
+    /// How many runs want to be resident.
+    var queuedCount: Int { queued.count }
+    var wantsRoom: Bool { !queued.isEmpty }
     var isQuiet: Bool { residents.isEmpty && loading.isEmpty }
+    /// Whether nothing is executed or read any more, and what is left waits only for its events to become durable.
+    var waitsOnlyForLog: Bool {
+        loading.count == recording.count && residents.values.allSatisfy(\.hasEnded)
+    }
 }

@@ -3,6 +3,7 @@ import StepEvents
 import StepLocks
 import StepLog
 import StepReplay
+import Synchronization
 
 /// A run in memory: hosts its instance, writes what its machine accepts, and holds back what must not leave the
 /// engine before that is durable.
@@ -26,6 +27,7 @@ final class Resident: InstanceHost, CommitObserver {
     private let keptOffers = Locked<[UInt64: KeptSignal]>([:])
     /// Set once, before the instance is begun.
     private let box = Locked<WorkflowInstance?>(nil)
+    private let functionEnded = Atomic<Bool>(false)
     /// When the run began to wait, if it does; for choosing which run to park.
     private let waitingSince = Locked<Timestamp?>(nil)
 
@@ -37,6 +39,9 @@ final class Resident: InstanceHost, CommitObserver {
         pending = Locked(Pending(submitted: state.nextSequence - 1, durable: durableThrough))
     }
 
+    /// Whether the function has ended for good in this instance, so that only the log is waited for.
+    var hasEnded: Bool { functionEnded.load(ordering: .acquiring) }
+
     var instance: WorkflowInstance? { box.withLock { $0 } }
 
     func attach(_ instance: WorkflowInstance) { box.withLock { $0 = instance } }
@@ -45,6 +50,8 @@ final class Resident: InstanceHost, CommitObserver {
     func detach() { box.withLock { $0 = nil } }
 
     func post(_ input: InstanceInput) { instance?.post(input) }
+
+    fileprivate func noteEnd() { functionEnded.store(true, ordering: .releasing) }
 
     // MARK: InstanceHost
 
@@ -58,6 +65,7 @@ final class Resident: InstanceHost, CommitObserver {
             var flush = Flush(resident: self, instance: instance)
             for action in actions { flush.add(action) }
             flush.finish()
+            if engine.isStopping, hasEnded { engine.letGoIfFull() }
         }
         noteWaiting(instance)
         if actions.contains(where: { if case .parkRefused = $0 { true } else { false } }) { engine.parkRefused(self) }
@@ -189,6 +197,7 @@ private struct Flush {
         case .report(let report): engine.report(report, of: resident)
         case .ended(let end):
             let resident = resident
+            if case .held = end {} else { resident.noteEnd() }
             let state = instance.state
             then.append { resident.engine.ended(resident, end, state, $0) }
         case .answer, .cancelFunction, .cancelAttempt, .parkRefused: break

@@ -2,8 +2,6 @@ import StepEvents
 
 /// Walks back through the events of one run, from its head to its first.
 struct HistoryWalk {
-    /// The newest first.
-    private(set) var events: [LoggedEvent] = []
     private let run: RunNumber
     private let path: String?
     /// The next record to read; `nil` before the head is known.
@@ -18,13 +16,14 @@ struct HistoryWalk {
         self.path = path
     }
 
-    /// Reads a slice. Returns whether there is more.
-    mutating func advance(_ snapshot: borrowing StoreSnapshot) throws -> Bool {
+    /// Visits a slice, the newest event first, until `visit` returns false. Returns whether there is more.
+    mutating func advance(
+        _ snapshot: borrowing StoreSnapshot, _ visit: (LoggedEvent) throws -> Bool
+    ) throws -> Bool {
         if next == nil {
             guard run != .store, let head = try snapshot.head(of: run) else { return false }
             next = head.lsn
             sequence = head.sequence
-            events.reserveCapacity(Int(head.sequence) + 1)
         }
         for _ in 0..<Self.slice {
             guard let lsn = next, lsn != .zero else { return false }
@@ -36,8 +35,8 @@ struct HistoryWalk {
             guard (event.previous == .zero) == (sequence == 0) else {
                 throw broken("its sequence is \(sequence), but its previous event is \(event.previous)", lsn)
             }
-            events.append(event)
             next = event.previous
+            if try !visit(event) { return false }
             if sequence > 0 { sequence -= 1 }
         }
         return next != .zero

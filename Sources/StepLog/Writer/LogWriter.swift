@@ -170,6 +170,7 @@ final class LogWriter: @unchecked Sendable {
         case .waitForRoom(let error):
             policy.succeeded()
             retryAt = options.clock.uptime &+ Self.retryInterval
+            counters.withLock { $0.waitsForRoom = true }
             guards.full(self, error.at(path: path))
         case .fence(let error): stop(error.at(path: path), health: { .fenced($0) }, unknown: false)
         case .poison(let error, let unknown): stop(error.at(path: path), health: { .poisoned($0) }, unknown: unknown)
@@ -232,12 +233,15 @@ final class LogWriter: @unchecked Sendable {
 struct WriterCounters: Sendable {
     var position: LogPosition?
     var health = StoreHealth.healthy
+    /// Commands are kept for which there is no room.
+    var waitsForRoom = false
     var commits: UInt64 = 0
     var events: UInt64 = 0
     var commitNanoseconds: UInt64 = 0
 
     mutating func committed(_ position: LogPosition, events: Int, nanoseconds: UInt64) {
         self.position = position
+        waitsForRoom = false
         commits += 1
         self.events += UInt64(events)
         commitNanoseconds += nanoseconds

@@ -46,6 +46,22 @@ final class EngineStore: Sendable {
         }
     }
 
+    /// From here on nothing finds room on the disk.
+    func fill() {
+        let (memory, faults) = state.withLock { ($0.memory, $0.faults) }
+        switch form {
+        case .memory: memory.setFault { $0 == .commit ? TablesError(.noSpace, "the disk is full") : nil }
+        case .lmdb: faults.failNext(.commit, with: ENOSPC, isSticky: true)
+        }
+    }
+
+    /// There is room on the disk again.
+    func free() {
+        let (memory, faults) = state.withLock { ($0.memory, $0.faults) }
+        memory.setFault(nil)
+        faults.heal()
+    }
+
     /// Closes the store and opens it as a new process would.
     func reopen() throws {
         store.close()

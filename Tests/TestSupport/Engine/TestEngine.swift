@@ -94,6 +94,10 @@ package final class TestEngine {
         try await running?.value
     }
 
+    /// Fills the disk: nothing more finds room until ``freeDisk()``, or the next process opens the store.
+    package func fillDisk() { store.fill() }
+    package func freeDisk() { store.free() }
+
     /// Asks for a shutdown and does not wait for its end.
     package func beginShutdown() { driver.engine?.beginShutdown() }
 

@@ -1,0 +1,56 @@
+import HeapModule
+import StepEvents
+
+/// Residents that do nothing but wait, in the order in which they leave memory when there is no room: the longest
+/// waiting first.
+struct WaitingRuns {
+    private struct Entry: Comparable {
+        let since: Timestamp
+        let run: RunNumber
+
+        static func < (left: Entry, right: Entry) -> Bool { (left.since, left.run) < (right.since, right.run) }
+    }
+
+    private var since: [RunNumber: Timestamp] = [:]
+    /// With entries that no longer hold: they are passed over when their turn comes.
+    private var entries = Heap<Entry>()
+    /// Those that were told to leave and have not left.
+    private var leaving: Set<RunNumber> = []
+
+    var leavingCount: Int { leaving.count }
+
+    /// A resident began to wait, or goes on.
+    mutating func set(_ run: RunNumber, since time: Timestamp?) {
+        since[run] = time
+        if !leaving.contains(run) { insert(run) }
+    }
+
+    /// The run has left memory.
+    mutating func remove(_ run: RunNumber) {
+        since[run] = nil
+        leaving.remove(run)
+    }
+
+    /// A run that was told to leave was busy again and stays. Returns whether it waits after all.
+    mutating func stays(_ run: RunNumber) -> Bool {
+        if leaving.remove(run) != nil { insert(run) }
+        return since[run] != nil
+    }
+
+    /// Chooses those that have waited longest; they count as leaving from now on.
+    mutating func takeLongest(_ count: Int) -> [RunNumber] {
+        var chosen: [RunNumber] = []
+        while chosen.count < count, let entry = entries.popMin() {
+            guard since[entry.run] == entry.since, leaving.insert(entry.run).inserted else { continue }
+            chosen.append(entry.run)
+        }
+        return chosen
+    }
+
+    private mutating func insert(_ run: RunNumber) {
+        guard let time = since[run] else { return }
+        entries.insert(Entry(since: time, run: run))
+        guard entries.count > 2 * since.count + 64 else { return }
+        entries = Heap(since.filter { !leaving.contains($0.key) }.map { Entry(since: $0.value, run: $0.key) })
+    }
+}
