@@ -55,7 +55,8 @@ struct WorkerProcess {
         var hung = false
         while true {
             let until = deadline.map { min($0, born + patience) } ?? born + patience
-            let left = until > now ? until - now : 0
+            let time = now
+            let left = until > time ? until - time : 0
             var polled = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
             // Of the last millisecond it looks again and again, so that a death may come at any microsecond.
             let count = poll(&polled, 1, Int32(left / 1_000_000))
