@@ -63,6 +63,21 @@ struct GuardTests {
         later.rollBack()
     }
 
+    @Test("The engine's lock ends with the store, though a process that is being started still has a copy of it")
+    func copiedLock() throws {
+        let test = try TestStore(.lmdb)
+        let files = FileManager.default
+        // Duplicated as by fork: the copy is of the same open file.
+        let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").first { name in
+            let target = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+            return target == "\(test.directory)/engine.lock"
+        }
+        let copy = dup(try #require(open.flatMap { Int32($0) }))
+        defer { close(copy) }
+        test.store.close()
+        try EventStore.openLMDB(directory: test.directory, options: test.options).close()
+    }
+
     // MARK: The witness
 
     @Test("An old copy put back is noticed, and says how much is lost")

@@ -43,7 +43,11 @@ final class EngineLock: Sendable {
     /// Lets another engine have the store.
     func release() {
         descriptor.withLock { descriptor in
-            if let open = descriptor { close(open) }
+            if let open = descriptor {
+                // Closing alone would leave it locked while a process that is being started has a copy.
+                flock(open, LOCK_UN)
+                close(open)
+            }
             descriptor = nil
         }
     }
