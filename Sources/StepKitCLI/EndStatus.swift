@@ -13,8 +13,8 @@ enum EndStatus: Int32 {
     init(_ error: StoreError) {
         switch error.code {
         case .notFound, .busy, .storageFull, .closed, .readOnly, .system: self = .failed
-        case .commitOutcomeUnknown, .poisoned, .fenced, .inUse, .rolledBack, .tornCommit, .newerFormat, .foreign,
-            .damaged, .unusable, .invariantBroken:
+        case .commitOutcomeUnknown, .poisoned, .fenced, .inUse, .rolledBack, .tornCommit, .newerFormat,
+            .olderFormat, .foreign, .damaged, .unusable, .invariantBroken:
             self = .store
         }
     }

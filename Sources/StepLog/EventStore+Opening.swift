@@ -5,7 +5,7 @@ import StepEvents
 extension EventStore {
     /// Opens the store in a directory as its one engine, and creates it when it is absent.
     ///
-    /// - Throws: `StoreError`: `inUse`, `foreign`, `newerFormat`, `tornCommit`, `rolledBack`, `damaged`, `unusable` …;
+    /// - Throws: `StoreError`: `inUse`, `foreign`, `newerFormat`, `olderFormat`, `tornCommit`, `rolledBack`, `damaged`, `unusable` …;
     ///   nothing of the store was changed then.
     package static func openLMDB(
         directory: String, options: StoreOptions = StoreOptions()
@@ -106,12 +106,6 @@ enum EngineOpening {
             }
             let position = try builder.write(to: transaction, now: options.clock.now) { tables in
                 try tables.put(.meta, TableKey.Meta.epoch, metaBytes(epoch))
-                if found.meta.version < StoreMeta.version {
-                    // From here on there may be records that an older version can't read.
-                    var meta = found.meta
-                    meta.version = StoreMeta.version
-                    try tables.put(.meta, TableKey.Meta.format, meta.encoded())
-                }
                 guard found.isRolledBack else { return }
                 try tables.put(.meta, TableKey.Meta.incarnation, metaBytes(builder.incarnation))
             }
@@ -124,7 +118,6 @@ enum EngineOpening {
     }
 
     private struct Found {
-        var meta: StoreMeta
         var position: LogPosition
         var heads: HeadIndex
         var epoch: UInt64
@@ -136,7 +129,7 @@ enum EngineOpening {
     private static func examine(
         _ tables: any ReadTables, _ witnessBytes: [UInt8], _ options: StoreOptions
     ) throws -> Found {
-        let meta = try StoreMeta.decode(try tables.get(.meta, TableKey.Meta.format))
+        _ = try StoreMeta.decode(try tables.get(.meta, TableKey.Meta.format))
         guard let epoch = try tables.metaNumber(TableKey.Meta.epoch),
             let incarnation = try tables.metaNumber(TableKey.Meta.incarnation),
             let (position, commit) = try Recovery.position(tables)
@@ -152,8 +145,8 @@ enum EngineOpening {
             isRolledBack = true
         }
         return Found(
-            meta: meta, position: position, heads: try Recovery.heads(tables), epoch: epoch,
-            incarnation: incarnation, witness: witness, isRolledBack: isRolledBack)
+            position: position, heads: try Recovery.heads(tables), epoch: epoch, incarnation: incarnation,
+            witness: witness, isRolledBack: isRolledBack)
     }
 }
 

@@ -26,6 +26,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case tornCommit
         /// A newer version wrote the store.
         case newerFormat
+        /// A version before the first release wrote the store, in a format that this one does not read.
+        case olderFormat
         /// The directory holds something that isn't a store of ours.
         case foreign
         /// Stored bytes fail their checks.
@@ -94,8 +96,9 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .rolledBack: "Restore the newest files, or accept the loss by opening once with acceptRollback."
         case .tornCommit: "Restore a backup, or accept the loss by opening once with acceptRollback."
         case .newerFormat: "Use the newer version. Nothing was changed."
+        case .olderFormat: "Finish its runs with the version that wrote it, and begin a new store. Nothing was changed."
         case .foreign: "Give another directory. Nothing was changed."
-        case .damaged: "Run `stepkit verify`, then restore a backup or `stepkit rebuild` from the log."
+        case .damaged: "Run `stepkit verify` to see what is damaged, then restore a backup."
         case .unusable: "Correct the directory, its file system or its permissions."
         case .notFound: "Check the path, or open it as an engine, which creates it."
         case .readOnly: "Open the store as its engine to write."

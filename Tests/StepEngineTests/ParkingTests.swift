@@ -50,6 +50,30 @@ struct ParkingTests {
         }
     }
 
+    @Test("A run that is parked while its function waits elsewhere takes its signal", arguments: StoreForm.allCases)
+    func foreignWait(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let gate = Gate()
+            let flow = engine.client.workflow("both", input: Int.self) { _, step in
+                async let answer = step.waitForSignal("answer", signal: "answer", as: Int.self)
+                await gate.pass()
+                return try await answer ?? 0
+            }
+            let other = engine.client.workflow("other", input: Int.self) { context, step in
+                try await step.run("work") { context.input }
+            }
+            try await engine.run()
+            let run = try await flow.start(1)
+            try await engine.untilWaiting(run.id, for: "answer")
+            try await gate.reached()
+            // There is room for it only once the first has left, whose function does not.
+            #expect(try await other.start(5).result() == 5)
+            #expect(try await engine.client.signal("answer", 7) == run.id)
+            gate.open()
+            #expect(try await run.result() == 7)
+        }
+    }
+
     @Test("Parents and children more than there are places for", arguments: StoreForm.allCases)
     func children(form: StoreForm) async throws {
         try await withEngine(form, configure: { $0.maxResidentRuns = 2 }) { engine in

@@ -40,6 +40,36 @@ struct ShutdownTests {
         }
     }
 
+    @Test("A function that waits for something that is no step holds nothing up", arguments: StoreForm.allCases)
+    func foreignWait(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let gate = Gate()
+            func register() -> Workflow<Int, Int> {
+                engine.client.workflow("foreign", input: Int.self) { context, step in
+                    let first = try await step.run("first") { context.input }
+                    await gate.pass()
+                    return try await step.run("second") { first + 1 }
+                }
+            }
+            let run = try await startAndReach(gate, register(), engine)
+            try await engine.restart()
+            let again = register()
+            try await engine.run()
+            try await gate.reached(2)
+            gate.open()
+            #expect(try await again.run(run).result() == 2)
+            let kinds = try await engine.kinds(of: run)
+            #expect(kinds == [.runStarted, .stepStarted, .stepSucceeded, .stepStarted, .stepSucceeded, .runSucceeded])
+        }
+    }
+
+    private func startAndReach(_ gate: Gate, _ flow: Workflow<Int, Int>, _ engine: TestEngine) async throws -> RunID {
+        try await engine.run()
+        let run = try await flow.start(1)
+        try await gate.reached()
+        return run.id
+    }
+
     @Test("A body that takes longer is cut off, which counts for nothing", arguments: StoreForm.allCases)
     func cutOff(form: StoreForm) async throws {
         try await withEngine(form, configure: { $0.maxInterruptions = 1 }) { engine in

@@ -3,7 +3,7 @@ import StepEvents
 /// What the table `meta` says of the store as a whole.
 struct StoreMeta: Hashable {
     static let magic = Array("STEPKIT\0".utf8)
-    /// The version of the format that this code writes, and the newest that it reads.
+    /// The version of the format that this code writes and reads. No other is read before the first release.
     static let version: UInt16 = 2
     /// One bit for each thing that changes how stored bytes are read. None yet.
     static let knownFeatures: UInt64 = 0
@@ -39,6 +39,11 @@ struct StoreMeta: Hashable {
                     .newerFormat,
                     "the store has format \(version) with features 0x\(String(features, radix: 16));"
                         + " this version knows format \(Self.version) with features 0x\(String(knownFeatures, radix: 16))",
+                    table: .meta)
+            }
+            guard version == Self.version else {
+                throw StoreError(
+                    .olderFormat, "the store has format \(version); this version reads format \(Self.version) alone",
                     table: .meta)
             }
             let pageBytes = try reader.fixed(UInt32.self)

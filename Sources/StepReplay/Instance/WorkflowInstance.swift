@@ -285,7 +285,6 @@ package final class WorkflowInstance: @unchecked Sendable {
         liveLogger.error(
             "RunUnwinding was swallowed; the step call is suspended for good",
             metadata: ["step": "\(call.id)", "site": "\(call.site)"])
-        machine.abandonFunction()
         return true
     }
 

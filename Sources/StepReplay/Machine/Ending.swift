@@ -38,10 +38,7 @@ extension RunMachine {
     /// The workflow function returned or threw.
     package mutating func functionEnded(_ outcome: FunctionOutcome, at time: Timestamp) {
         guard phase == .running else {
-            if phase == .unwinding {
-                phase = .ended
-                actions.append(.ended(.unwound))
-            }
+            phase = .ended
             return
         }
         let willRunAgain = state.cancel == nil && outcome.error.map { isRetryable($0) } ?? false
@@ -58,15 +55,8 @@ extension RunMachine {
             end = .succeeded(output)
         case .threw(let error): end = threw(error, at: time)
         }
-        actions.append(.ended(phase == .running ? end : .unwound))
+        if phase == .running { actions.append(.ended(end)) }
         phase = .ended
-    }
-
-    /// Nobody waits any longer for the function to end: it was told to and does not.
-    package mutating func abandonFunction() {
-        guard phase == .unwinding else { return }
-        phase = .ended
-        actions.append(.ended(.unwound))
     }
 
     private mutating func threw(_ error: any Error, at time: Timestamp) -> MachineEnd {
@@ -134,12 +124,13 @@ extension RunMachine {
         guard phase == .running else { return }
         recordInterruptions(includingBodies: true, at: time)
         accept(.runHeld(RunHeld(failure: failure)), at: time)
-        unwindCalls()
         actions.append(.ended(.held(failure)))
+        unwindCalls()
     }
 
     /// Takes the function out of memory: every pending call throws ``RunUnwinding``, and whatever the function does
-    /// then is ignored. `interrupting` records running attempts as cut off by an orderly shutdown.
+    /// then is ignored. Nobody waits for its end, which may never come: it may wait for something that is no step.
+    /// `interrupting` records running attempts as cut off by an orderly shutdown.
     package mutating func unwind(interrupting: Bool, at time: Timestamp) {
         guard phase == .running else { return }
         recordInterruptions(includingBodies: interrupting, at: time)
@@ -184,6 +175,7 @@ extension RunMachine {
         for offer in offers.values.joined() { actions.append(.bounce(.offer(offer))) }
         offers = [:]
         phase = .unwinding
+        actions.append(.ended(.unwound))
     }
 
     /// Whether any attempt's body runs.

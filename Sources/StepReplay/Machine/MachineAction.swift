@@ -116,6 +116,6 @@ package enum MachineEnd: Sendable, Hashable {
     /// The function runs again at this time.
     case retry(at: Timestamp)
     case held(Failure)
-    /// The function was unwound; the run is as it was.
+    /// The function was told to leave memory; the run is as it was, and the next instance need not wait.
     case unwound
 }
