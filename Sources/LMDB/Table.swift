@@ -27,5 +27,5 @@ package struct TableStatistics: Equatable, Sendable {
     package let overflowPages: Int
     package let entries: Int
 
-    package var pages: Int { branchPages + leafPages + overflowPages }
+    package var pages: Int { branchPages &+ leafPages &+ overflowPages }
 }

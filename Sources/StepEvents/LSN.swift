@@ -11,7 +11,11 @@ public struct LSN: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Before the first event.
     public static let zero = LSN(0)
 
-    package var next: LSN { LSN(value + 1) }
+    /// After it there is none.
+    package static let last = LSN(.max)
+
+    /// The place after this one; the last one itself, after which there is none. Numbers come from users and from disks.
+    package var next: LSN { self == .last ? self : LSN(value + 1) }
 
     /// The number in decimal digits.
     public var description: String { String(value) }

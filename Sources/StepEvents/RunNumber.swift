@@ -9,6 +9,9 @@ package struct RunNumber: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// The owner of events that belong to no run.
     package static let store = RunNumber(0)
 
+    /// The number after this one, unless it is the last that there is. Numbers come from disks.
+    package var next: RunNumber? { value == .max ? nil : RunNumber(value + 1) }
+
     package var description: String { "#\(value)" }
 
     package static func < (left: RunNumber, right: RunNumber) -> Bool { left.value < right.value }

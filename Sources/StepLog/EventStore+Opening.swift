@@ -72,7 +72,8 @@ enum EngineOpening {
     ) throws -> OpenedStore {
         let found = try tables.read { try examine($0, try storage.read(), options) }
         let heads = SharedHeads(found.heads)
-        let epoch = found.epoch + 1
+        // What a damaged row says may be the largest number; epochs are only compared for being equal.
+        let epoch = found.epoch &+ 1
         // After an accepted rollback LSNs are given a second time, so another life of the store begins.
         let incarnation = found.isRolledBack ? options.makeIncarnation() : found.incarnation
         let builder = CommitBuilder(
@@ -85,7 +86,7 @@ enum EngineOpening {
         }
         let position = builder.position
         let last = Witness(
-            counter: (found.witness?.counter ?? 0) + 1, incarnation: incarnation, lsn: position.last,
+            counter: (found.witness?.counter ?? 0) &+ 1, incarnation: incarnation, lsn: position.last,
             chain: position.chain, time: options.clock.now, isClean: false)
         try storage.write(last.encoded(), at: last.offset)
         let guards = WriterGuards(

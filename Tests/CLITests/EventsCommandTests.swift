@@ -69,6 +69,16 @@ struct EventsCommandTests {
         }
     }
 
+    @Test("After any place beyond the end there is nothing", arguments: ["70", "71", "18446744073709551615"])
+    func afterTheEnd(lsn: String) throws {
+        try withSampleStore { sample in
+            for run in [[], ["--run", "order-2"]] {
+                let end = try Program.run(["events", "--json", "--after", lsn, "--store", sample.path] + run)
+                #expect(end == Program.End(status: 0, output: "", complaint: ""))
+            }
+        }
+    }
+
     @Test("Commit records are there when asked for")
     func commits() throws {
         try withSampleStore { sample in

@@ -95,6 +95,16 @@ struct FollowTests {
         #expect(follower.end() == 0)
     }
 
+    @Test("What a damaged page can do to the process is told in order", arguments: ChildProcess.faults.sorted())
+    func fault(number: Int32) throws {
+        let sample = try SampleStore()
+        defer { sample.close() }
+        let follower = try Follower(["events", "--json", "--follow", "--store", sample.path])
+        #expect(follower.lines(1).count == 1)
+        kill(follower.process.processIdentifier, number)
+        #expect(follower.end() == EndStatus.store.rawValue)
+    }
+
     @Test("A reader that leaves early is no failure")
     func head() throws {
         try withSampleStore { sample in

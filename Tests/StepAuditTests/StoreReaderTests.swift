@@ -171,6 +171,44 @@ struct StoreReaderTests {
         #expect(throws: RunLookupError.self) { try reader.run(matching: "") }
     }
 
+    @Test("However large the payloads are, a slice is bounded")
+    func largePayloads() throws {
+        let test = try TestStore(.memory)
+        defer { test.store.close() }
+        var script = RunScript()
+        let large = Payload([UInt8](repeating: UInt8(ascii: " "), count: 1 << 20))
+        let (run, command) = try script.start(input: large)
+        try test.commit(command)
+        for number in 0..<20 {
+            let key = StepKey(scope: "", id: "s\(number)", occurrence: 0)
+            let step = StepNumber(UInt32(2 * number + 1))
+            try test.commit(
+                try script.command(
+                    run,
+                    [
+                        .stepStarted(StepStarted(step: .new(key), attempt: 1)),
+                        .stepSucceeded(StepSucceeded(step: step, result: large)),
+                    ]))
+        }
+        let id = try #require(script.states[run]?.start.id)
+        let reader = StoreReader(test.store)
+        try expectBounded(reader.events().makeCursor())
+        try expectBounded(reader.history(of: id).makeCursor())
+    }
+
+    private func expectBounded(_ start: some BlockingCursor<RecordedEvent>) throws {
+        var cursor = start
+        var bytes: [Int] = []
+        while true {
+            let slice = try cursor.nextSlice()
+            if slice.isEmpty { break }
+            bytes.append(slice.reduce(0) { $0 + ($1.data?.count ?? 0) })
+        }
+        #expect(bytes.reduce(0, +) == 21 << 20)
+        // The bound, and the payload that went beyond it.
+        #expect(bytes.allSatisfy { $0 <= 9 << 20 }, "\(bytes)")
+    }
+
     @Test("A cursor at the end goes on with what is written later")
     func tail() throws {
         let test = try TestStore(.lmdb)

@@ -23,29 +23,20 @@ public struct HistoryCursor: BlockingCursor {
         self.id = id
     }
 
-    /// Reads the run's next events, at most 1,000; none at the end. It blocks on the disk.
+    /// Reads the run's next events, at most 1,000 and about 8 MiB of them; none at the end. It blocks on the disk.
     ///
     /// - Returns: the events, oldest first; empty at the end.
     /// - Throws: ``RunLookupError`` when there is no such run; `StoreError` when the store is damaged or can't be read.
     public mutating func nextSlice() throws -> [RecordedEvent] {
         var left = try places ?? walk()
+        guard let first = left.last else { return [] }
         let wanted = left.suffix(Self.slice).reversed()
-        let logged = try store.read { snapshot in
-            var events: [LoggedEvent] = []
-            var bytes = 0
-            for lsn in wanted where bytes < Self.sliceBytes {
-                guard let event = try snapshot.event(at: lsn) else { throw missing(lsn) }
-                bytes += event.event.body.payloadBytes
-                events.append(event)
-            }
-            return events
-        }
+        let logged = try store.read { try $0.events(at: wanted) }
+        guard !logged.isEmpty else { throw missing(first) }
         left.removeLast(logged.count)
         places = left
         return try logged.map { try translation.translate($0, store) }
     }
-
-    private static let sliceBytes = 8 << 20
 
     private mutating func walk() throws -> [LSN] {
         var chain = try store.read { snapshot in
@@ -93,21 +84,5 @@ private struct Chain {
         places.append(logged.lsn)
         next = logged.previous
         if sequence > 0 { sequence -= 1 }
-    }
-}
-
-extension EventBody {
-    /// The bytes of what may be large.
-    fileprivate var payloadBytes: Int {
-        switch self {
-        case .runStarted(let body): body.input.bytes.count
-        case .runSucceeded(let body): body.output.bytes.count
-        case .stepSucceeded(let body): body.result.bytes.count
-        case .waitResolved(let body): body.payload.bytes.count
-        case .signalSent(let body): body.payload.bytes.count
-        case .signalRejected(let body): body.payload.bytes.count
-        case .invokeFinished(let body): if case .succeeded(let output) = body.outcome { output.bytes.count } else { 0 }
-        default: 0
-        }
     }
 }

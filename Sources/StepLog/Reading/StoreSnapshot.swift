@@ -21,22 +21,35 @@ package struct StoreSnapshot: ~Copyable {
         try asStoreError(path) { try tables.event(at: lsn) }
     }
 
-    /// Events after an LSN, oldest first: at most `limit`, and no more once 8 MiB of records are read, but at least
-    /// one if there is one. Commit records are left out unless asked for.
+    /// Events after an LSN, oldest first: at most `limit`, and no more once 8 MiB of records and of payloads beside them
+    /// are read, but at least one if there is one. Commit records are left out unless asked for.
     package func events(
         after lsn: LSN, limit: Int, includingCommits: Bool = false
     ) throws(StoreError) -> [LoggedEvent] {
-        try asStoreError(path) {
-            var events: [LoggedEvent] = []
-            var bytes = 0
+        // Nothing comes after the last number that there is.
+        if lsn == .last { return [] }
+        return try asStoreError(path) {
+            var slice = EventSlice()
             try tables.scanLog(from: lsn.next) { lsn, record in
-                guard events.count < limit, events.isEmpty || bytes < Limits.batchBytes else { return false }
+                guard slice.events.count < limit, slice.hasRoom else { return false }
                 if !includingCommits, record.first == EventKind.commitRecord.rawValue { return true }
-                events.append(try tables.decode(record, at: lsn))
-                bytes += record.count
+                try slice.take(record, at: lsn, tables)
                 return true
             }
-            return events
+            return slice.events
+        }
+    }
+
+    /// The events at these places, in their order, until 8 MiB are read; see ``events(after:limit:includingCommits:)``.
+    /// It ends early where the log has no such record.
+    package func events(at places: some Sequence<LSN>) throws(StoreError) -> [LoggedEvent] {
+        try asStoreError(path) {
+            var slice = EventSlice()
+            for lsn in places where slice.hasRoom {
+                guard let record = try tables.get(.log, TableKey.lsn(lsn)) else { break }
+                try slice.take(record, at: lsn, tables)
+            }
+            return slice.events
         }
     }
 
@@ -95,7 +108,8 @@ package struct StoreSnapshot: ~Copyable {
 
     /// Rows with numbers above `number`, the oldest run first.
     package func runs(after number: RunNumber, limit: Int) throws(StoreError) -> [RunRow] {
-        try rows(from: TableKey.integer(number.value + 1), reversed: false, limit: limit)
+        guard let next = number.next else { return [] }
+        return try rows(from: TableKey.run(next), reversed: false, limit: limit)
     }
 
     private func rows(from start: [UInt8]?, reversed: Bool, limit: Int) throws(StoreError) -> [RunRow] {
@@ -133,8 +147,8 @@ package struct StoreSnapshot: ~Copyable {
     ) throws(StoreError) -> [RunNumber] {
         try asStoreError(path) {
             var runs: [RunNumber] = []
-            guard limit > 0 else { return runs }
-            try tables.scan(.open, from: TableKey.integer(number.value + 1), reversed: false) { key, _ in
+            guard limit > 0, let next = number.next else { return runs }
+            try tables.scan(.open, from: TableKey.run(next), reversed: false) { key, _ in
                 var reader = KeyReader(key)
                 guard let run = reader.integer(UInt64.self), reader.left == 0 else {
                     throw StoreError(.damaged, "a key of \(key.count) bytes is not a run number", table: .open)
@@ -154,6 +168,20 @@ package struct StoreSnapshot: ~Copyable {
                 signals: try tables.count(.signals), chunks: try tables.count(.blobs),
                 lastTransactionID: tables.transactionID)
         }
+    }
+}
+
+/// Events read together: as many as fit into 8 MiB, but at least one.
+private struct EventSlice {
+    private(set) var events: [LoggedEvent] = []
+    private var bytes = 0
+
+    var hasRoom: Bool { events.isEmpty || bytes < Limits.batchBytes }
+
+    mutating func take(_ record: [UInt8], at lsn: LSN, _ tables: any ReadTables) throws {
+        let chunks = try tables.chunks(of: record, at: lsn)
+        bytes += record.count + (chunks?.count ?? 0)
+        events.append(try RecordCodec.decode(record[...], lsn: lsn, chunks: chunks))
     }
 }
 

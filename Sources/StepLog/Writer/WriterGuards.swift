@@ -116,7 +116,7 @@ final class WriterGuards {
 
     private func testify(_ position: LogPosition, isClean: Bool) {
         witnessAt = options.clock.uptime
-        witnessCounter += 1
+        witnessCounter &+= 1
         let slot = Witness(
             counter: witnessCounter, incarnation: incarnation, lsn: position.last, chain: position.chain,
             time: options.clock.now, isClean: isClean)
