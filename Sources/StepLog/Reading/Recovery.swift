@@ -43,7 +43,7 @@ enum Recovery {
     /// The heads of runs whose rows are stale: the checkpoint, advanced by a scan of what was written since.
     static func heads(_ tables: any ReadTables) throws -> HeadIndex {
         var index = try checkpoint(tables)
-        try advance(&index, tables)
+        _ = try advance(&index, tables)
         try dropFresh(&index, tables)
         return index
     }
@@ -53,9 +53,17 @@ enum Recovery {
         return try HeadIndex.decode(bytes)
     }
 
-    /// Takes in what was written after `index.through`, verifying each record.
-    static func advance(_ index: inout HeadIndex, _ tables: any ReadTables) throws {
+    /// Takes in what was written after `index.through`, at most `limit` records, verifying each. Returns whether there
+    /// are more.
+    static func advance(_ index: inout HeadIndex, _ tables: any ReadTables, limit: Int = .max) throws -> Bool {
+        var left = limit
+        var goesOn = false
         try tables.scanLog(from: index.through.next) { lsn, record in
+            if left == 0 {
+                goesOn = true
+                return false
+            }
+            left -= 1
             guard lsn == index.through.next else {
                 throw StoreError(.damaged, "the record after \(index.through) is missing", lsn: lsn, table: .log)
             }
@@ -66,20 +74,37 @@ enum Recovery {
             index.stale[header.run] = Head(lsn: lsn, sequence: header.sequence, first: first)
             return true
         }
+        return goesOn
     }
 
     /// Forgets runs whose rows know their head, and completes what the scan could not know of the others.
     static func dropFresh(_ index: inout HeadIndex, _ tables: any ReadTables) throws {
         for (run, head) in index.stale {
-            guard let bytes = try tables.get(.runs, TableKey.run(run)) else {
-                throw StoreError(.damaged, "the run has events but no row", lsn: head.lsn, run: run, table: .runs)
-            }
-            let row = try RunRow.head(of: bytes, run: run)
+            let row = try RunRow.head(of: try requireRow(of: run, index, tables), run: run)
             if row.lsn >= head.lsn {
                 index.stale[run] = nil
             } else {
                 index.stale[run]?.first = row.first
             }
         }
+    }
+
+    /// The row of a run that has events.
+    @discardableResult
+    static func requireRow(of run: RunNumber, _ index: HeadIndex, _ tables: any ReadTables) throws -> [UInt8] {
+        guard let bytes = try tables.get(.runs, TableKey.run(run)) else {
+            throw StoreError(
+                .damaged, "the run has events but no row", lsn: index.stale[run]?.lsn, run: run, table: .runs)
+        }
+        return bytes
+    }
+
+    /// The head of a run, given its row and what is known of stale rows.
+    static func head(of run: RunNumber, row: [UInt8], _ index: HeadIndex) throws -> Head {
+        var head = try RunRow.head(of: row, run: run)
+        if let stale = index.stale[run], stale.lsn > head.lsn {
+            (head.lsn, head.sequence) = (stale.lsn, stale.sequence)
+        }
+        return head
     }
 }

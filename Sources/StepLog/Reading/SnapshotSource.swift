@@ -69,7 +69,7 @@ final class SnapshotSource: Sendable {
         if try snapshot.lastLSN() <= index.through { return index }
         let checkpoint = try Recovery.checkpoint(snapshot)
         if checkpoint.through > index.through { index = checkpoint }
-        try Recovery.advance(&index, snapshot)
+        _ = try Recovery.advance(&index, snapshot)
         return index
     }
 }

@@ -6,11 +6,28 @@ extension EventStore {
     /// is the database's, and that every page is in a table or free, once.
     ///
     /// Nothing for a store in memory. It works beside a running engine.
-    package func verifyGuards() throws -> [Finding] {
+    package func verifyGuards() throws(StoreError) -> [Finding] {
         guard let path else { return [] }
-        // Read first, so that whatever it saw is in the snapshot that is opened after it.
-        let witness = Witness.newest(in: try WitnessFile(directory: path).read())
-        var findings = try tables.read { snapshot in
+        return try asStoreError(path) {
+            // Read first, so that whatever it saw is in the snapshot that is opened after it.
+            let witness = Witness.newest(in: try WitnessFile(directory: path).read())
+            return try unlessUnreadable { try checkEnd(witness) } + unlessUnreadable { try checkPages() }
+        }
+    }
+
+    /// Damaged pages are a finding like any other.
+    private func unlessUnreadable(_ check: () throws -> [Finding]) throws -> [Finding] {
+        do { return try check() } catch let error as StoreError {
+            throw error
+        } catch {
+            let error = TablesError(error)
+            guard error.isUnreadable else { throw error }
+            return [Finding(.pages, error.detail)]
+        }
+    }
+
+    private func checkEnd(_ witness: Witness?) throws -> [Finding] {
+        try tables.read { snapshot in
             do {
                 guard let (position, commit) = try Recovery.position(snapshot),
                     let incarnation = try snapshot.metaNumber(TableKey.Meta.incarnation)
@@ -29,13 +46,17 @@ extension EventStore {
                 return [Finding(.record, "\(error)", lsn: error.lsn, run: error.run, table: .log)]
             }
         }
-        if let account = try (tables as? LMDBTables)?.environment.pageAccount(), !account.isBalanced {
-            findings.append(
-                Finding(
-                    .pages,
-                    "the database has \(account.total) pages, but 2 for itself, \(account.inTables) in tables and"
-                        + " \(account.free) free"))
+    }
+
+    private func checkPages() throws -> [Finding] {
+        guard let account = try (tables as? LMDBTables)?.environment.pageAccount(), !account.isBalanced else {
+            return []
         }
-        return findings
+        return [
+            Finding(
+                .pages,
+                "the database has \(account.total) pages, but 2 for itself, \(account.inTables) in tables and"
+                    + " \(account.free) free")
+        ]
     }
 }

@@ -1,20 +1,19 @@
 import StepEvents
 
 extension EventStore {
-    /// So many records take well under a second.
-    private static let slice = 50_000
+    /// So many records or rows take well under a second, also from a slow disk.
+    package static let slice = 5_000
 
     /// Checks everything that the store holds: checksums, dense LSNs, each run's sequences, back-chain and
     /// transitions, the chain hashes, and every derived table against the log.
     ///
-    /// Damage is reported, not thrown. It works beside a running engine.
-    package func verify() throws -> Verification {
-        var verifier = try LogVerifier()
-        // Records never change, so all but the last slice may come from any snapshots.
-        while try tables.read({ try verifier.advance($0, limit: Self.slice) }) {}
-        return try tables.read { snapshot in
-            while try verifier.advance(snapshot, limit: Self.slice) {}
-            return try verifier.finish(snapshot)
+    /// Damage is reported, not thrown. It works beside a running engine, and reads no more than `slice` records or rows
+    /// in one snapshot.
+    package func verify(slice: Int = slice) throws(StoreError) -> Verification {
+        try asStoreError(path) {
+            let tables = tables
+            var verifier = try StoreVerifier(slice: slice) { body in try tables.read(body) }
+            return try verifier.verify()
         }
     }
 
@@ -22,17 +21,20 @@ extension EventStore {
     package func rebuilt() throws -> MemoryTables {
         var fold = try LogFold()
         let last = try tables.read { try $0.lastLSN() }
-        var next = LSN(1)
-        while next <= last {
+        var done = LSN.zero
+        while done < last {
+            let before = done
             try tables.read { snapshot in
-                let end = LSN(next.value + UInt64(Self.slice))
-                try snapshot.scanLog(from: next) { lsn, record in
-                    guard lsn <= last, lsn < end else { return false }
+                var left = Self.slice
+                try snapshot.scanLog(from: done.next) { lsn, record in
+                    guard lsn <= last, left > 0 else { return false }
                     try fold.take(try snapshot.decode(record, at: lsn))
+                    done = lsn
+                    left -= 1
                     return true
                 }
-                next = end
             }
+            if done == before { break }
         }
         return try fold.finish()
     }
@@ -40,9 +42,11 @@ extension EventStore {
 
 extension StoreSnapshot {
     /// Checks this one state of the store; see ``EventStore/verify()``.
-    package func verify() throws -> Verification {
-        var verifier = try LogVerifier()
-        while try verifier.advance(tables, limit: .max) {}
-        return try verifier.finish(tables)
+    package func verify() throws(StoreError) -> Verification {
+        try asStoreError(path) {
+            let tables = tables
+            var verifier = try StoreVerifier(slice: .max) { body in try body(tables) }
+            return try verifier.verify()
+        }
     }
 }

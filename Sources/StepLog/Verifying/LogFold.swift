@@ -20,6 +20,9 @@ struct LogFold {
         transaction = try tables.beginWrite()
     }
 
+    /// Every derived table as of the last commit record that was taken.
+    var derived: any ReadTables { transaction }
+
     /// The head of a run that has not ended.
     func head(of run: RunNumber) -> Head? { open[run]?.head }
 

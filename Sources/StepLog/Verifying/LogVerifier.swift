@@ -1,59 +1,78 @@
 import StepEvents
 
-/// Checks a log record by record, in slices, and at the end the tables against it.
+/// Checks a log record by record, in slices, and folds it into the tables that follow from it.
 struct LogVerifier {
     private var fold: LogFold
-    private var verification = Verification(
+    private(set) var verification = Verification(
         lastLSN: .zero, chain: CommitChain.origin, records: 0, commits: 0, runs: 0, findings: [], furtherFindings: 0)
     private var chain = CommitChain(previous: CommitChain.origin)
+    /// False from records that could not be read to the next commit record: it says what came before.
+    private var knowsChain = true
     private var lastCommit: LSN = .zero
     private var commit: CommitRecord?
     /// Runs whose history is broken already: one finding is enough, the rest would only repeat it.
     private var broken: Set<RunNumber> = []
     /// Whether a record could not be read: then what follows from the log is unknown.
-    private var hasDamage = false
+    private(set) var hasDamage = false
+    /// Whether records are missing, so that no run's history is known any more.
+    private var hasHoles = false
     private var chunked: Set<LSN> = []
+
+    /// What a snapshot takes in at most, beside a bound for the number of records.
+    private static let sliceBytes = 32 << 20
 
     init() throws { fold = try LogFold() }
 
+    var lastLSN: LSN { verification.lastLSN }
+    var hasBrokenRuns: Bool { !broken.isEmpty }
+    /// What the derived tables must hold, once the last record read is a commit record.
+    var expected: any ReadTables { fold.derived }
+    func head(of run: RunNumber) -> Head? { fold.head(of: run) }
+    func isChunked(_ lsn: LSN) -> Bool { chunked.contains(lsn) }
+
     /// Reads at most `limit` further records. Returns whether the log goes on.
     mutating func advance(_ tables: any ReadTables, limit: Int) throws -> Bool {
+        if lastLSN == .last { return false }
         var left = limit
-        try tables.scanLog(from: verification.lastLSN.next) { lsn, record in
-            if left == 0 { return false }
+        var bytes = 0
+        var goesOn = false
+        try tables.scanLog(from: lastLSN.next) { lsn, record in
+            if left == 0 || bytes > Self.sliceBytes {
+                goesOn = true
+                return false
+            }
+            guard lsn > lastLSN else { throw StoreError(.damaged, "\(lsn) comes after \(lastLSN)", table: .log) }
             left -= 1
-            try take(record, at: lsn, tables)
+            bytes += record.count + (try take(record, at: lsn, tables))
             return true
         }
-        return left == 0
+        return goesOn
     }
 
-    /// Compares the tables of the snapshot that the last records were read in.
-    mutating func finish(_ tables: any ReadTables) throws -> Verification {
-        if verification.records > 0, lastCommit != verification.lastLSN {
-            report(Finding(.commit, "the log does not end with a commit record", lsn: verification.lastLSN))
+    /// Leaves out records that can't be read. Returns whether others follow, of which `readable` is the first.
+    mutating func skip(before readable: LSN?, _ why: String) -> Bool {
+        let end = readable.map { "to \(LSN($0.value - 1))" } ?? "on"
+        report(Finding(.pages, "the records from it \(end) can't be read: \(why)", lsn: lastLSN.next, table: .log))
+        (knowsChain, hasDamage, hasHoles) = (false, true, true)
+        guard let readable else { return false }
+        verification.lastLSN = LSN(readable.value - 1)
+        return true
+    }
+
+    /// Looks at the end of the log and counts runs; the snapshot's log must have been read.
+    mutating func finish(_ tables: any ReadTables) throws {
+        if verification.records > 0, knowsChain, lastCommit != lastLSN {
+            report(Finding(.commit, "the log does not end with a commit record", lsn: lastLSN))
         }
         verification.runs = try tables.count(.runs)
-        let expected = try fold.finish()
-        if !hasDamage {
-            try expected.read { try compareTables(tables, expected: $0) }
-            try checkChunks(tables)
-        }
-        if !hasDamage, broken.isEmpty { try checkHeads(tables) }
-        return verification
     }
 
-    private mutating func compareTables(_ tables: any ReadTables, expected: any ReadTables) throws {
-        for table in TableName.derived {
-            try TableComparison.compare(table, stored: tables, expected: expected) { finding in
-                // What a broken history leads to is unknown, and rows that don't name their run may be its rows.
-                let isKnown = finding.run.map { !broken.contains($0) } ?? broken.isEmpty
-                if isKnown { report(finding) }
-            }
-        }
+    /// A row differs. What a broken history leads to is unknown, and rows that don't name their run may be its rows.
+    mutating func reportRow(_ finding: Finding) {
+        if finding.run.map({ !broken.contains($0) }) ?? broken.isEmpty { report(finding) }
     }
 
-    private mutating func report(_ finding: Finding) {
+    mutating func report(_ finding: Finding) {
         if verification.findings.count < Verification.findingsLimit {
             verification.findings.append(finding)
         } else {
@@ -63,7 +82,8 @@ struct LogVerifier {
 
     // MARK: Records
 
-    private mutating func take(_ record: [UInt8], at lsn: LSN, _ tables: any ReadTables) throws {
+    /// Returns the bytes of the payload that stands outside the record.
+    private mutating func take(_ record: [UInt8], at lsn: LSN, _ tables: any ReadTables) throws -> Int {
         if lsn != verification.lastLSN.next {
             report(Finding(.gap, "the records from \(verification.lastLSN.next) on are missing", lsn: lsn))
         }
@@ -79,12 +99,21 @@ struct LogVerifier {
                 hash(record, lsn, chunks)
                 checkPlace(event)
             }
-            try takeIntoTables(event)
+            takeIntoTables(event)
+            return chunks?.count ?? 0
         } catch let error as RecordError {
             damaged("\(error)", record, lsn, error.run)
         } catch let error as StoreError where error.code == .damaged {
             damaged(error.detail, record, lsn, error.runNumber.map { RunNumber($0) })
+        } catch let error as TablesError where error.isUnreadable {
+            let run = try? RecordCodec.header(of: record[...], lsn: lsn).run
+            report(
+                Finding(.pages, "its payload can't be read: \(error.detail)", lsn: lsn, run: run, table: .blobs))
+            if let run { broken.insert(run) }
+            (knowsChain, hasDamage) = (false, true)
+            throw SnapshotSpent()
         }
+        return 0
     }
 
     private mutating func damaged(_ what: String, _ record: [UInt8], _ lsn: LSN, _ run: RunNumber?) {
@@ -104,6 +133,14 @@ struct LogVerifier {
     private mutating func take(_ commit: CommitRecord, _ event: LoggedEvent, _ record: [UInt8]) {
         let lsn = event.lsn
         verification.commits += 1
+        defer {
+            self.commit = commit
+            lastCommit = lsn
+            verification.chain = commit.chain
+            chain = CommitChain(previous: commit.chain)
+            knowsChain = true
+        }
+        guard knowsChain else { return }
         if commit.first != lastCommit.next || event.previous != lastCommit {
             report(
                 Finding(
@@ -124,16 +161,12 @@ struct LogVerifier {
                     "the chain hash of records \(commit.first) to \(lsn) differs: they were altered, removed or"
                         + " reordered", lsn: lsn, table: .log))
         }
-        self.commit = commit
-        lastCommit = lsn
-        verification.chain = commit.chain
-        chain = CommitChain(previous: commit.chain)
     }
 
     private mutating func checkPlace(_ event: LoggedEvent) {
         let run = event.event.run
         guard run != .store else {
-            if event.previous != lastCommit {
+            if knowsChain, event.previous != lastCommit {
                 report(
                     Finding(
                         .history, "its previous record is \(event.previous) instead of \(lastCommit)", lsn: event.lsn,
@@ -141,7 +174,7 @@ struct LogVerifier {
             }
             return
         }
-        guard !broken.contains(run), let head = fold.head(of: run) else { return }
+        guard !hasHoles, !broken.contains(run), let head = fold.head(of: run) else { return }
         if event.previous != head.lsn {
             report(
                 Finding(
@@ -151,56 +184,13 @@ struct LogVerifier {
         }
     }
 
-    private mutating func takeIntoTables(_ event: LoggedEvent) throws {
-        guard event.event.run == .store || !broken.contains(event.event.run) else { return }
+    private mutating func takeIntoTables(_ event: LoggedEvent) {
+        guard !hasHoles, event.event.run == .store || !broken.contains(event.event.run) else { return }
         do {
             try fold.take(event)
-        } catch let error as IllegalTransition {
+        } catch {
             report(Finding(.history, "\(error)", lsn: event.lsn, run: event.event.run, table: .log))
             broken.insert(event.event.run)
         }
-    }
-
-    // MARK: The end
-
-    private mutating func checkChunks(_ tables: any ReadTables) throws {
-        var orphans: Set<LSN> = []
-        try tables.scan(.blobs, from: nil, reversed: false) { key, _ in
-            var reader = KeyReader(key)
-            let lsn = LSN(reader.integer(UInt64.self) ?? 0)
-            if !chunked.contains(lsn) { orphans.insert(lsn) }
-            return true
-        }
-        for lsn in orphans.sorted() {
-            report(Finding(.chunk, "the record has no payload outside it, but there is one", lsn: lsn, table: .blobs))
-        }
-    }
-
-    /// Recovery must find the head of every run that the log has.
-    private mutating func checkHeads(_ tables: any ReadTables) throws {
-        do {
-            for finding in try wrongHeads(tables) { report(finding) }
-        } catch let error as StoreError where error.code == .damaged {
-            report(Finding(.checkpoint, error.detail, lsn: error.lsn, table: .meta))
-        }
-    }
-
-    private func wrongHeads(_ tables: any ReadTables) throws -> [Finding] {
-        let index = try Recovery.heads(tables)
-        var wrong: [Finding] = []
-        try tables.scan(.open, from: nil, reversed: false) { key, _ in
-            var reader = KeyReader(key)
-            guard let number = reader.integer(UInt64.self), let row = try tables.get(.runs, [UInt8](key)) else {
-                return true
-            }
-            let run = RunNumber(number)
-            let head = try index.stale[run] ?? RunRow.head(of: row, run: run)
-            if head != fold.head(of: run) {
-                wrong.append(
-                    Finding(.checkpoint, "recovery takes \(head.lsn) for the run's last event", run: run, table: .meta))
-            }
-            return true
-        }
-        return wrong
     }
 }

@@ -1,41 +1,61 @@
 import StepEvents
 
-/// Compares a derived table with what the log makes of it.
+/// Compares a derived table with what the log makes of it, a slice at a time.
 enum TableComparison {
     private struct Entry {
         var key: [UInt8]
         var value: [UInt8]
     }
 
-    /// Reads a slice at a time, so that neither table is in memory as a whole.
-    private static let slice = 1_000
-
-    /// Reports each key whose row is missing, different or without reason.
+    /// Reports each key whose row is missing, different or without reason, from `start` on.
+    ///
+    /// At most `limit` stored rows are read, and all that is expected up to the last of them. Without `expected` the rows
+    /// are read and nothing else.
+    ///
+    /// - Returns: where to go on; `nil` at the end of both.
     static func compare(
-        _ table: TableName, stored: any ReadTables, expected: any ReadTables, report: (Finding) -> Void
-    ) throws {
-        var left = Reader(table, stored)
-        var right = Reader(table, expected)
-        while true {
-            switch (try left.current(), try right.current()) {
-            case (nil, nil): return
-            case (let found?, nil):
-                report(finding(table, found.key, "the row follows from nothing in the log"))
-                left.advance()
-            case (nil, let wanted?):
-                report(finding(table, wanted.key, "the row is missing"))
-                right.advance()
-            case (let found?, let wanted?):
-                let order = compareBytes(found.key, wanted.key)
-                if order < 0 { report(finding(table, found.key, "the row follows from nothing in the log")) }
-                if order > 0 { report(finding(table, wanted.key, "the row is missing")) }
-                if order == 0, found.value != wanted.value {
-                    report(finding(table, found.key, "the row differs from what the log says"))
-                }
-                if order <= 0 { left.advance() }
-                if order >= 0 { right.advance() }
+        _ table: TableName, from start: [UInt8], limit: Int, stored: any ReadTables, expected: (any ReadTables)?,
+        report: (Finding) -> Void
+    ) throws -> [UInt8]? {
+        let from = start.isEmpty ? nil : start
+        var found: [Entry] = []
+        try stored.scan(table, from: from, reversed: false) { key, value in
+            let key = [UInt8](key)
+            if let last = found.last, compareBytes(last.key, key) >= 0 {
+                throw TablesError(.damaged, "its keys are not in order")
             }
+            found.append(Entry(key: key, value: [UInt8](value)))
+            return found.count < limit
         }
+        let last = found.count < limit ? nil : found.last?.key
+        if let expected { try merge(table, found, expected, from, last, report) }
+        return last.map(successor)
+    }
+
+    /// Compares rows with what is expected between two keys, the last of which is included.
+    private static func merge(
+        _ table: TableName, _ found: [Entry], _ expected: any ReadTables, _ from: [UInt8]?, _ last: [UInt8]?,
+        _ report: (Finding) -> Void
+    ) throws {
+        var rows = found[...]
+        try expected.scan(table, from: from, reversed: false) { key, value in
+            let key = [UInt8](key)
+            if let last, compareBytes(key, last) > 0 { return false }
+            while let row = rows.first, compareBytes(row.key, key) < 0 {
+                report(finding(table, row.key, "the row follows from nothing in the log"))
+                rows.removeFirst()
+            }
+            if let row = rows.first, row.key == key {
+                if !row.value.elementsEqual(value) {
+                    report(finding(table, key, "the row differs from what the log says"))
+                }
+                rows.removeFirst()
+            } else {
+                report(finding(table, key, "the row is missing"))
+            }
+            return true
+        }
+        for row in rows { report(finding(table, row.key, "the row follows from nothing in the log")) }
     }
 
     private static func finding(_ table: TableName, _ key: [UInt8], _ what: String) -> Finding {
@@ -46,44 +66,14 @@ enum TableComparison {
         return Finding(.table, "\(what) (key \(hexadecimal(key)))", run: run, table: table)
     }
 
-    private struct Reader {
-        private let table: TableName
-        private let tables: any ReadTables
-        private var entries: [Entry] = []
-        private var index = 0
-        private var next: [UInt8]? = []
-
-        init(_ table: TableName, _ tables: any ReadTables) {
-            self.table = table
-            self.tables = tables
+    /// The least key after this one: the same and a zero byte, but a key at its bound has nothing between.
+    static func successor(_ key: [UInt8]) -> [UInt8] {
+        if key.count < Limits.keyBytes { return key + [0] }
+        var key = key
+        while let last = key.popLast() {
+            if last < 0xFF { return key + [last + 1] }
         }
-
-        mutating func advance() { index += 1 }
-
-        mutating func current() throws -> Entry? {
-            if index < entries.count { return entries[index] }
-            guard let start = next else { return nil }
-            entries = []
-            index = 0
-            var found: [Entry] = []
-            try tables.scan(table, from: start.isEmpty ? nil : start, reversed: false) { key, value in
-                found.append(Entry(key: [UInt8](key), value: [UInt8](value)))
-                return found.count < TableComparison.slice
-            }
-            entries = found
-            // The least key after the last one is that key and a zero byte; a key at its bound has nothing between.
-            next = found.count < TableComparison.slice ? nil : found.last.map { successor($0.key) }
-            return entries.first
-        }
-
-        private func successor(_ key: [UInt8]) -> [UInt8] {
-            if key.count < Limits.keyBytes { return key + [0] }
-            var key = key
-            while let last = key.popLast() {
-                if last < 0xFF { return key + [last + 1] }
-            }
-            return key
-        }
+        return key
     }
 }
 
