@@ -94,7 +94,7 @@ let package = Package(
         .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),
         .testTarget(name: "StepAuditTests", dependencies: ["StepAudit", "StepEvents", "StepLog", "TestSupport"]),
         .testTarget(
-            name: "CLITests", dependencies: ["StepKitCLI", "StepKit", "StepEvents", "StepLog", "TestSupport"],
+            name: "CLITests", dependencies: ["StepKitCLI", "StepKit", "StepEvents", "StepLog", "LMDB", "TestSupport"],
             exclude: ["Golden"]),
     ]
 )

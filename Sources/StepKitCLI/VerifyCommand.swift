@@ -27,7 +27,14 @@ struct VerifyCommand: StoreCommand {
     }
 
     private func check(_ console: Console) throws {
-        let reader = try options.open()
+        let reader: StoreReader
+        do {
+            // A torn commit is a finding, no reason to look no further.
+            reader = try StoreReader(path: try options.path, checksEnd: false)
+        } catch let error as StoreError where error.code == .damaged {
+            if options.json { try console.line(StoreVerification.Finding(unreadable: error.detail).json) }
+            throw error
+        }
         defer { reader.close() }
         let result = try reader.verify()
         for finding in result.findings {

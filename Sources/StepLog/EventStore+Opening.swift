@@ -19,11 +19,15 @@ extension EventStore {
     }
 
     /// Opens the store in a directory for reading, beside its engine or without one.
+    ///
+    /// With `checksEnd` a store whose last commit is torn is refused; a check of the whole store rather reports it.
     package static func openReadOnly(
-        directory: String, options: StoreOptions = StoreOptions()
+        directory: String, options: StoreOptions = StoreOptions(), checksEnd: Bool = true
     ) throws(StoreError) -> EventStore {
         let opened = try asStoreError(directory) {
-            do { return try LMDBOpening(directory: directory, options: options).openReader() } catch {
+            do {
+                return try LMDBOpening(directory: directory, options: options).openReader(checksEnd: checksEnd)
+            } catch {
                 throw LMDBOpening.storeError(error, directory)
             }
         }

@@ -30,19 +30,45 @@ struct LMDBOpening {
         }
     }
 
-    func openReader() throws -> OpenedStore {
+    /// With `checksEnd` a store whose last commit is torn is refused.
+    func openReader(checksEnd: Bool) throws -> OpenedStore {
         guard try Environment.exists(directory: directory) else {
-            throw StoreError(.notFound, "there is no store in it", path: directory)
+            throw missing
         }
         let environment = try Environment.open(directory: directory, options: environmentOptions(readOnly: true))
         do {
             let tables = try storeTables(environment)
-            _ = try tables.read { try StoreMeta.decode(try $0.get(.meta, TableKey.Meta.format)) }
+            try tables.read { snapshot in
+                _ = try StoreMeta.decode(try snapshot.get(.meta, TableKey.Meta.format))
+                if checksEnd { try Self.checkEnd(snapshot) }
+            }
             return OpenedStore(path: directory, tables: tables, heads: SharedHeads(HeadIndex()))
         } catch {
             environment.close()
             throw error
         }
+    }
+
+    /// Why there is nothing to read.
+    private var missing: StoreError {
+        var status = stat()
+        guard stat(directory, &status) == 0 else {
+            let what = errno == ENOENT ? "there is no such directory" : String(cString: strerror(errno))
+            return StoreError(.notFound, what, path: directory)
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            return StoreError(.foreign, "it is not a directory", path: directory)
+        }
+        return StoreError(.notFound, "there is no store in it", path: directory)
+    }
+
+    /// Each transaction of an engine ends with a commit record that names it, so this holds in every snapshot, also
+    /// while one is writing.
+    private static func checkEnd(_ snapshot: any ReadTables) throws {
+        guard let (position, commit) = try Recovery.position(snapshot) else {
+            throw StoreError(.damaged, "its log is empty", table: .log)
+        }
+        try Recovery.checkFence(commit, last: position.last, tables: snapshot)
     }
 
     private func environmentOptions(readOnly: Bool) -> Environment.Options {

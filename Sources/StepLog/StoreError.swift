@@ -98,7 +98,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .newerFormat: "Use the newer version. Nothing was changed."
         case .olderFormat: "Finish its runs with the version that wrote it, and begin a new store. Nothing was changed."
         case .foreign: "Give another directory. Nothing was changed."
-        case .damaged: "Run `stepkit verify` to see what is damaged, then restore a backup."
+        case .damaged: "Run `stepkit verify`, then restore a backup; keep these files."
         case .unusable: "Correct the directory, its file system or its permissions."
         case .notFound: "Check the path, or open it as an engine, which creates it."
         case .readOnly: "Open the store as its engine to write."

@@ -1,4 +1,5 @@
 import Foundation
+import LMDB
 import StepKit
 import TestSupport
 import Testing
@@ -24,7 +25,7 @@ struct BadStoreTests {
     func missing() throws {
         let folder = try TemporaryDirectory()
         try withExtendedLifetime(folder) {
-            try expect(folder.appending("nothing"), 1, "there is no store in it")
+            try expect(folder.appending("nothing"), 1, "there is no such directory")
             try expect(folder.path, 1, "there is no store in it")
             let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
             #expect(left.isEmpty)
@@ -40,9 +41,7 @@ struct BadStoreTests {
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
         try expect(folder.path, 3, "stepkit: store \(folder.path): ")
-        let end = try Program.run(["runs", "--store", file])
-        #expect(end.status == 1 || end.status == 3)
-        #expect(!end.wasSignalled)
+        try expect(file, 3, "it is not a directory")
     }
 
     @Test("A file that was cut short", arguments: [0, 1_000, 8_192, 20_000])
@@ -77,6 +76,39 @@ struct BadStoreTests {
             try handle.close()
             try expect(sample.path, 3, "the store has format 99")
         }
+    }
+
+    @Test("A store whose last commit is torn is not shown as the truth; a check says so")
+    func torn() throws {
+        try withSampleStore { sample in
+            let environment = try Environment.open(directory: sample.path)
+            try environment.write { try $0.put(try $0.table("meta"), key: Array("stranger".utf8), value: [1]) }
+            environment.close()
+            for command in Self.commands.dropLast() {
+                let end = try Program.run(command + ["--store", sample.path])
+                #expect(end.status == 3, "\(command): \(end)")
+                #expect(end.output == "")
+                #expect(end.complaint.contains("the log ends with transaction"), "\(command): \(end)")
+            }
+            let check = try Program.run(["verify", "--json", "--store", sample.path])
+            #expect(check.status == 3)
+            #expect(check.output.contains(#""finding":"rollback""#))
+            #expect(check.output.contains(#""sound":false"#))
+        }
+    }
+
+    @Test("A path that leads nowhere sensible is one line, and says what is wrong with it")
+    func paths() throws {
+        let folder = try TemporaryDirectory()
+        defer { withExtendedLifetime(folder) {} }
+        let file = folder.appending("file")
+        try Data("hello".utf8).write(to: URL(filePath: file))
+        try expect(file, 3, "it is not a directory")
+        try expect("\(file)/store", 1, "Not a directory")
+        let loop = folder.appending("loop")
+        try FileManager.default.createSymbolicLink(atPath: loop, withDestinationPath: loop)
+        try expect(loop, 1, "stepkit: store \(loop): ")
+        try expect(folder.appending("missing/store"), 1, "there is no such directory")
     }
 
     @Test("The store is found by the environment, else in the folder")

@@ -1,6 +1,8 @@
 import Foundation
 import StepEvents
 import StepKit
+import StepLog
+import Synchronization
 import TestSupport
 import Testing
 
@@ -93,6 +95,29 @@ struct FollowTests {
         #expect(follower.lines(1).count == 1)
         try follower.closeOutput()
         #expect(follower.end() == 0)
+    }
+
+    @Test("While an engine writes all the time every command works")
+    func besideWriter() throws {
+        let test = try TestStore(.lmdb, writer: .thread)
+        defer { test.store.close() }
+        let isOver = Atomic<Bool>(false)
+        let store = test.store
+        let workload = Mutex(RandomWorkload(seed: 3))
+        let writer = Thread {
+            while !isOver.load(ordering: .acquiring) {
+                guard let command = try? workload.withLock({ try $0.next() }) else { return }
+                while (try? store.submit(command)) == nil, !isOver.load(ordering: .acquiring) {}
+                while store.queuedCommands > 100, !isOver.load(ordering: .acquiring) {}
+            }
+        }
+        writer.start()
+        defer { isOver.store(true, ordering: .releasing) }
+        for command in [["runs"], ["events", "--json"], ["stats"], ["verify"], ["runs", "--json"]] {
+            let end = try Program.run(command + ["--store", test.directory])
+            #expect(end.status == 0, "\(command): \(end.complaint)")
+            #expect(end.complaint == "")
+        }
     }
 
     @Test("What a damaged page can do to the process is told in order", arguments: ChildProcess.faults.sorted())
