@@ -91,7 +91,8 @@ let package = Package(
                 log,
             ]),
         .testTarget(name: "HouseRulesTests"),
-        .testTarget(name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck"]),
+        .testTarget(
+            name: "OrderPipelineTests", dependencies: ["OrderPipeline", "OrderCheck", "StepKit", "StepLog"]),
         .testTarget(name: "StepAuditTests", dependencies: ["StepAudit", "StepEvents", "StepLog", "TestSupport"]),
         .testTarget(
             name: "CLITests", dependencies: ["StepKitCLI", "StepKit", "StepEvents", "StepLog", "LMDB", "TestSupport"],

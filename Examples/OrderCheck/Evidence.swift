@@ -12,10 +12,11 @@ struct InputOrder: Decodable {
     var items: [Item]
     var totalCents: Int
 
-    /// Whether the pipeline has to process it: an id that can be a key, amounts that can be amounts.
+    /// Whether the pipeline has to process it: an id that can be a key, amounts and quantities that can be such.
     var isUsable: Bool {
         (1...512).contains(orderID.utf8.count)
             && ([totalCents] + items.map(\.lineTotalCents)).allSatisfy { (0...1_000_000_000_000).contains($0) }
+            && items.allSatisfy { (0...1_000_000).contains($0.quantity) }
     }
 }
 

@@ -39,8 +39,9 @@ struct Receipt: Codable, Sendable {
 }
 
 extension Order {
-    /// Amounts beyond this are taken for mistakes; it also keeps every sum of amounts far from overflowing.
+    /// Amounts and quantities beyond these are taken for mistakes.
     static let largestCents = 1_000_000_000_000
+    static let largestQuantity = 1_000_000
     /// The engine's limit for the key of a run, which is what an order's id becomes.
     static let longestID = 512
 
@@ -52,6 +53,17 @@ extension Order {
         if amounts.contains(where: { !(0...Order.largestCents).contains($0) }) {
             return "an amount is not between 0 and \(Order.largestCents) cents"
         }
+        if items.contains(where: { !(0...Order.largestQuantity).contains($0.quantity) }) {
+            return "a quantity is not between 0 and \(Order.largestQuantity)"
+        }
         return nil
+    }
+}
+
+/// A sum that stops at the largest number instead of trapping: nobody counts the lines of a file, or the items of one.
+func total(_ numbers: some Sequence<Int>) -> Int {
+    numbers.reduce(0) { sum, number in
+        let (result, overflow) = sum.addingReportingOverflow(number)
+        return overflow ? .max : result
     }
 }

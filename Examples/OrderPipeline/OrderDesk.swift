@@ -47,7 +47,7 @@ actor OrderDesk: Service {
         _ order: Order, with workflow: Workflow<Order, Receipt>, marks: MarkWriter
     ) async -> Outcome {
         do {
-            let receipt = try await workflow.start(order, id: order.orderID).result()
+            let receipt = try await insisting { try await workflow.start(order, id: order.orderID).result() }
             marks.write(.orderFinished)
             return .done(receipt)
         } catch is CancellationError {
@@ -64,6 +64,22 @@ actor OrderDesk: Service {
         case .done(let receipt): receipts.append(receipt)
         case .failed: failed += 1
         case .leftOpen: break
+        }
+    }
+}
+
+/// Repeats what the engine refuses for now (it is busy, the disk is full) until it does not. Another call with the same
+/// id is always safe: it gets the run that is there.
+func insisting<T>(
+    pause: () async throws -> Void = { try await Task.sleep(for: .milliseconds(50)) }, _ body: () async throws -> T
+) async throws -> T {
+    while true {
+        do {
+            return try await body()
+        } catch let error as StoreError where error.isRetryable {
+            try await pause()
+        } catch is EngineBusy {
+            try await pause()
         }
     }
 }

@@ -35,7 +35,7 @@ struct OrderFile {
         }
     }
 
-    var totalCents: Int { orders.reduce(0) { $0 + $1.totalCents } }
+    var totalCents: Int { total(orders.map(\.totalCents)) }
 
     /// Reads the bytes of an orders file, or of standard input for `-`.
     static func bytes(at path: String) throws(PipelineError) -> Data {

@@ -8,7 +8,7 @@ struct Shop: Sendable {
     var marks: MarkWriter
 
     func validatePayment(of order: Order, _ attempt: StepContext) async throws -> Payment {
-        let sum = order.items.reduce(0) { $0 + $1.lineTotalCents }
+        let sum = total(order.items.map(\.lineTotalCents))
         guard sum == order.totalCents else {
             // No other attempt can help here, so none is made.
             throw NonRetryableError("the items come to \(sum) cents, the order says \(order.totalCents)")
@@ -27,7 +27,7 @@ struct Shop: Sendable {
         of order: Order, holding reservations: [Reservation], _ attempt: StepContext
     ) async throws -> Shipment {
         try await call(for: order, attempt)
-        return Shipment(parcel: "parcel-\(order.orderID)", pieces: reservations.reduce(0) { $0 + $1.quantity })
+        return Shipment(parcel: "parcel-\(order.orderID)", pieces: total(reservations.map(\.quantity)))
     }
 
     func sendConfirmation(

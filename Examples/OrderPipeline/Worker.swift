@@ -55,8 +55,8 @@ struct Worker {
         let (receipts, failed) = (await desk.receipts, await desk.failed)
         let isThrough = receipts.count + failed == orders
         if !options.marks {
-            let total = receipts.reduce(0) { $0 + $1.totalCents }
-            say("\(receipts.count) of \(orders) orders succeeded, \(money(total))\n")
+            let cents = total(receipts.map(\.totalCents))
+            say("\(receipts.count) of \(orders) orders succeeded, \(money(cents))\n")
             if !isThrough { say("Stopped. Start the worker again, and it goes on from here.\n") }
         }
         guard isThrough else { return .stoppedEarly }

@@ -8,6 +8,17 @@ import Testing
         #"{"orderID":"\#(id)","items":[{"name":"Soup","quantity":1,"lineTotalCents":\#(cents)}],"totalCents":\#(cents)}"#
     }
 
+    /// Their sum is more than any number can hold.
+    static let hugeQuantities: String = {
+        let item = #"{"name":"a","quantity":4611686018427387904,"lineTotalCents":0}"#
+        return #"{"orderID":"x","items":[\#(item),\#(item)],"totalCents":0}"#
+    }()
+
+    @Test func sumsStopAtTheLargestNumber() {
+        #expect(total([1, 2, 3]) == 6)
+        #expect(total([.max, 1, 5]) == .max)
+    }
+
     private func parse(_ lines: String...) -> OrderFile {
         OrderFile(parsing: Data(lines.joined(separator: "\n").utf8))
     }
@@ -45,6 +56,7 @@ import Testing
         ("{\"orderID\":\"x\",\"items\":[],\"totalCents\":9223372036854775807}", "an amount is not between"),
         ("{\"orderID\":\"x\",\"items\":[],\"totalCents\":92233720368547758070}", "a number in it is not whole"),
         ("{\"orderID\":\"x\",\"items\":[],\"totalCents\":1.5}", "a number in it is not whole"),
+        (OrderFileTests.hugeQuantities, "a quantity is not between 0 and 1000000"),
     ])
     func reportsABadLineByNumberAndGoesOn(bad: String, reason: String) {
         let file = parse(line("a"), bad, line("b"))
