@@ -72,7 +72,8 @@ let package = Package(
         .testTarget(
             name: "StepEngineTests",
             dependencies: [
-                "StepKit", "StepEngine", "StepEvents", "StepLog", "StepCore", "TestSupport", log, lifecycle,
+                "StepKit", "StepEngine", "StepEvents", "StepLog", "StepCore", "StepLocks", "LMDB", "TestSupport", log,
+                lifecycle,
             ]),
         // A process that CrashTests kill and whose disk they make fail. They start it by its path: linked into them, its
         // shim would stand between every test and the disk.

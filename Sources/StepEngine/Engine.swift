@@ -44,8 +44,13 @@ package final class Engine: DriverSession {
         }
     }
 
-    /// An engine over an open store. Nothing is executed before ``run()``.
+    /// An engine over an open store. Nothing is executed before ``run()``. It reads the store, and so blocks on the disk.
     package init(store: EventStore, client: ClientOptions, surroundings: Surroundings = Surroundings()) throws {
+        // Before anything is begun that would have to be ended when this fails.
+        let last = try store.read { snapshot in try snapshot.lastRun() }
+        guard last.value < .max / 2 else {
+            throw StoreError(.damaged, "no store comes to a run of this number", path: store.path, run: last)
+        }
         self.store = store
         self.client = client
         clock = surroundings.clock
@@ -53,7 +58,6 @@ package final class Engine: DriverSession {
         pool = WorkerPool(threads: surroundings.threads)
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
-        let last = try store.read { snapshot in try snapshot.lastRun() }
         state = Locked(EngineState(nextRun: last.value + 1))
         store.didCommit = { [weak self] in self?.flushResumed() }
         store.busyRuns = { [weak self] in self?.hasRunsAtWork ?? false }

@@ -5,11 +5,17 @@ import StepEvents
 extension EventStore {
     /// Opens the store in a directory as its one engine, and creates it when it is absent.
     ///
-    /// - Throws: `StoreError`: `inUse`, `foreign`, `newerFormat`, `olderFormat`, `tornCommit`, `rolledBack`, `damaged`, `unusable` …;
-    ///   nothing of the store was changed then.
+    /// - Throws: `StoreError`: `inUse`, `foreign`, `newerFormat`, `olderFormat`, `tornCommit`, `rolledBack`, `damaged`, …;
+    ///   nothing of the store was changed then. With `options.standby` a store in use is waited for, and `inUse` means
+    ///   that the waiting was called off.
     package static func openLMDB(
         directory: String, options: StoreOptions = StoreOptions()
     ) throws(StoreError) -> EventStore {
+        guard let standby = options.standby else { return try openAtOnce(directory, options) }
+        return try standby.untilFree(options.clock) { () throws(StoreError) in try openAtOnce(directory, options) }
+    }
+
+    private static func openAtOnce(_ directory: String, _ options: StoreOptions) throws(StoreError) -> EventStore {
         let opened = try asStoreError(directory) {
             do { return try LMDBOpening(directory: directory, options: options).openEngine() } catch {
                 throw LMDBOpening.storeError(error, directory)

@@ -92,7 +92,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .commitOutcomeUnknown: "Start the engine again: it finds out what is on disk. Check the disk first."
         case .poisoned: "Find the first error, check the disk, then start the engine again."
         case .fenced: "Another engine owns the store now; stop this one."
-        case .inUse: "Stop the other engine, or open this store as a client of it."
+        case .inUse: "Stop the other engine, or stand by for its end."
         case .rolledBack: "Restore the newest files, or accept the loss by opening once with acceptRollback."
         case .tornCommit: "Restore a backup, or accept the loss by opening once with acceptRollback."
         case .newerFormat: "Use the newer version. Nothing was changed."

@@ -25,6 +25,8 @@ package struct StoreOptions: Sendable {
     package var writer: WriterMode = .thread
     /// Takes a store that is older than what was acknowledged as it is.
     package var acceptRollback = false
+    /// Waits for a store that another engine has open, instead of refusing it.
+    package var standby: Standby?
     /// Address space for the database; it grows when needed.
     package var mapBytes = 64 << 30
     /// What the store may use. Above 80 % it warns, above 90 % it refuses new runs, above 95 % all but completions.
