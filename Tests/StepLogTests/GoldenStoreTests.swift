@@ -1,8 +1,9 @@
 import Foundation
 import StepEvents
-import StepLog
 import TestSupport
 import Testing
+
+@testable import StepLog
 
 /// The bytes of every table of a store, and of its witness. If this test fails, the format has changed: give it a new
 /// version, keep reading the old one, and describe the new one in docs/FORMAT.md. Never just replace the bytes.
@@ -41,20 +42,46 @@ struct GoldenStoreTests {
         }
     }
 
-    @Test("docs/FORMAT.md names every table and every kind of event")
+    @Test("docs/FORMAT.md names every table, every kind of row and every kind of event")
     func document() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let text = try String(contentsOf: root.appendingPathComponent("docs/FORMAT.md"), encoding: .utf8)
+        let sections = text.components(separatedBy: "\n### ")
+        let test = try TestStore(.memory)
+        defer { test.store.close() }
+        try fill(test)
         for table in TableName.allCases {
-            #expect(text.contains("### `\(table.rawValue)`"), "table \(table.rawValue)")
+            let section = try #require(
+                sections.first { $0.hasPrefix("`\(table.rawValue)`\n") }, "table \(table.rawValue)")
+            let kinds = try test.store.read { snapshot in
+                var kinds: Set<String> = []
+                try snapshot.scanRaw(table) { key, _ in
+                    kinds.formUnion([kind(of: key, in: table)].compactMap { $0 })
+                    return true
+                }
+                return kinds
+            }
+            // Something of each kind is in the golden store, so that its bytes are fixed too.
+            if table == .signals { #expect(kinds.count == TableKey.SignalTag.allCases.count) }
+            for kind in kinds { #expect(section.contains(kind), "\(kind) in table \(table.rawValue)") }
         }
         for kind in EventKind.allCases {
             #expect(text.contains("| \(kind.rawValue) | `\(kind.name)` |"), "kind \(kind.name)")
         }
     }
 
-    /// Something in every table.
+    /// What the section of a table with several kinds of row must say of one of them.
+    private func kind(of key: [UInt8], in table: TableName) -> String? {
+        switch table {
+        case .signals: key.first.map { "| u8 \($0)," }
+        case .meta: "| `\(String(decoding: key, as: UTF8.self))` |"
+        case .timers: key.count == 20 ? "Key: due time, run number u64, step u32." : "run number 0, and the LSN (u64)"
+        case .log, .blobs, .runs, .ids, .keys, .open: nil
+        }
+    }
+
+    /// Something in every table, and in every column that may be empty.
     private func fill(_ test: TestStore) throws {
         var script = RunScript()
         let key = StepKey(scope: "", id: "wait", occurrence: 0)
@@ -74,6 +101,20 @@ struct GoldenStoreTests {
         test.clock.advance(by: .seconds(11))
         try test.commit(
             try script.command(third.run, [.stepSucceeded(StepSucceeded(step: StepNumber(1), result: .null))]))
+        try fillMore(test, &script, parent: third.run)
+    }
+
+    /// A child that is to be cancelled, and a signal that leaves a receipt.
+    private func fillMore(_ test: TestStore, _ script: inout RunScript, parent: RunNumber) throws {
+        let id = try #require(script.states[parent]?.start.id)
+        let child = try script.start(
+            parent: RunStarted.Parent(id: id, run: parent, step: StepNumber(1), detached: true))
+        try test.commit(child.command)
+        try test.commit(
+            try script.command(child.run, [.runCancelRequested(RunCancelRequested(by: "ops", reason: "late"))]))
+        let until = Timestamp(nanoseconds: 1_772_000_600_000_000_000)
+        let kept = SignalKept(signal: "late", payload: .null, until: until, idempotencyKey: "once")
+        try test.commit(script.storeCommand([.signalKept(kept)]))
     }
 
     private func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
@@ -91,8 +132,8 @@ struct GoldenStoreTests {
         7bb4762847a5643c1ebceaef0d20b3e4a2f3acf59557d79fee0c ad17a2d9
         """,
         """
-        5354455057495400010001000300000000000000956eeb2f2632d7bd100000000000000000aea41d9f6897189b5c8da990c3\
-        7bb4762847a5643c1ebceaef0d20b3e4a2f3acf59557d79fee0c 242e77df
+        5354455057495400010001000300000000000000956eeb2f2632d7bd160000000000000000aea41d9f68971815f75988ae3e\
+        9dc040322427df5f1464063228ec0b8836da8d8fa75eb03033d5 063f5475
         """,
     ]
 
@@ -178,6 +219,35 @@ struct GoldenStoreTests {
           =
           40000000000000000000000000000000020000000000000000aea41d9f689718acb194f00700000000000000956eeb2f2632
           d7bd0f000000000000009b5c8da990c37bb4762847a5643c1ebceaef0d20b3e4a2f3acf59557d79fee0c
+        log
+          0000000000000011
+          =
+          0100000004000000000000000000000000000000000000008096968e9c689718b20973d6e47609386e939c01ac29af170200
+          00800d70726f636573732d6f7264657201000400000000000000012b7d06386e939c01415fc391010000800301017b7d
+        log
+          0000000000000012
+          =
+          40000000000000000000000000000000020000000000000000aea41d9f6897181f842dab0800000000000000956eeb2f2632
+          d7bd1100000000000000a890b4532ea3aa1a7b4420cf435fa5d9ed429a703ecd8e352c759f482984f0b7
+        log
+          0000000000000013
+          =
+          060000000400000000000000010000000200000000000000c0d8a58e9c68971888cf6208036f7073046c617465
+        log
+          0000000000000014
+          =
+          40000000000000000000000000000000020000000000000000aea41d9f689718a924e71c0900000000000000956eeb2f2632
+          d7bd1300000000000000246e3e96b2d5cca40647fde5d4886a40e77743410d4fe14c3f035f0074b36900
+        log
+          0000000000000015
+          =
+          410000000000000000000000000000000100000000000000001bb58e9c6897185992b6f5046c6174650070c7402869971801
+          046f6e63656e756c6c
+        log
+          0000000000000016
+          =
+          40000000000000000000000000000000020000000000000000aea41d9f689718bba866380a00000000000000956eeb2f2632
+          d7bd150000000000000015f75988ae3e9dc040322427df5f1464063228ec0b8836da8d8fa75eb03033d5
         blobs
           000000000000000300000000
           =
@@ -207,6 +277,12 @@ struct GoldenStoreTests {
           =
           23020c480d000000000000000b000000000000000100000001010000002b7d06386e939c01415fc39101000080c0cf688e9c
           6897180012788e9c68971800010d70726f636573732d6f7264657200000000
+        runs
+          0000000000000004
+          =
+          c9d5426a13000000000000001100000000000000010000000101000000e47609386e939c01ac29af17020000808096968e9c
+          689718c0d8a58e9c68971800010d70726f636573732d6f7264657200012b7d06386e939c01415fc391010000800001036f70
+          73046c617465
         ids
           019c936e380079b98000000085ebca6b
           =
@@ -219,6 +295,10 @@ struct GoldenStoreTests {
           019c936e38067d2b8000000191c35f41
           =
           0000000000000003
+        ids
+          019c936e380976e48000000217af29ac
+          =
+          0000000000000004
         keys
           0d70726f636573732d6f726465726f726465722d31
           =
@@ -244,8 +324,14 @@ struct GoldenStoreTests {
         open
           0000000000000003
           =
+        open
+          0000000000000004
+          =
         timers
           9897692840c7700000000000000000000000000000000009
+          =
+        timers
+          9897692840c7700000000000000000000000000000000015
           =
         timers
           9897692840c77000000000000000000100000001
@@ -257,6 +343,14 @@ struct GoldenStoreTests {
           02046c6174659897689c8e598d80
           =
           09000000000000000070c7402869971800
+        signals
+          02046c6174659897689c8eb51b00
+          =
+          15000000000000000070c7402869971800
+        signals
+          03046f6e6365
+          =
+          0000000000000000001bb58e9c68971800
         meta
           636865636b706f696e74
           =

@@ -51,7 +51,7 @@ enum TableKey {
     }
 
     /// What tells waiters, kept signals and receipts apart in `signals`.
-    enum SignalTag: UInt8 {
+    enum SignalTag: UInt8, CaseIterable {
         case waiter = 1
         case kept = 2
         /// By idempotency key, not by name: what became of a signal that was sent with one.
