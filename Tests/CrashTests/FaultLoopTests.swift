@@ -65,7 +65,7 @@ extension CrashTests {
 
         @Test("A write that fails although it was done is not done again, and is found afterwards")
         func falseFailure() async throws {
-            try await atEveryCall(.error(EIO, isSticky: false, isLate: true), step: 5) { life, report in
+            try await atEveryCall(.error(EIO, isSticky: false, isLate: true)) { life, report in
                 let mayGoOn = report.file == .witness || report.file == .lock
                 return Self.hasFailed(life) || mayGoOn && life.finished() ? nil : "unexpected end"
             }
@@ -103,8 +103,7 @@ extension CrashTests {
 
         @Test("SIGKILL at any call loses nothing")
         func killed() async throws {
-            // A long run takes every call.
-            try await atEveryCall(.kill(after: false), step: Seeds.soakMinutes == nil ? 3 : 1) { life, _ in
+            try await atEveryCall(.kill(after: false)) { life, _ in
                 life.end == .signalled(SIGKILL) ? nil : "unexpected end"
             }
         }
@@ -129,20 +128,31 @@ extension CrashTests {
             }
         }
 
+        /// So many runs in a row must do without the fault before the calls are taken to be all struck: how many calls
+        /// a run makes depends on which events happen to share a commit, and on when the witness is due.
+        private static let misses = 12
+        /// The part of a faultless run's calls that must be struck. A commit makes about four calls, and of some 55 commits
+        /// a run may do without a few, and with fewer notes of the witness: they have been seen to make 279 to 318 calls.
+        private static let share = 0.8
+
         /// Strikes call 1, 2, 3 … of a new process each, until the work is done without meeting the fault.
         private func atEveryCall(
-            _ fault: Fault, givesUpAfter: UInt64? = nil, step: Int = 1,
+            _ fault: Fault, givesUpAfter: UInt64? = nil,
             _ judge: @escaping @Sendable (WorkerProcess.Life, FaultReport) -> String?
         ) async throws {
             try await forSeeds(share: 0.08) { seed in
+                var faultless = try FaultedStore(Self.plans(seed))
+                let calls = try faultless.live().report.calls
                 let struck = Atomic<Int>(0)
                 let problems = Mutex<[String]>([])
+                let last = Mutex(0)
                 try await onTwoThreads { job in
                     var store = try FaultedStore(Self.plans(seed))
                     store.orders.givesUpAfter = givesUpAfter
-                    let number = job * step + 1
+                    let number = job + 1
                     let (life, report) = try store.live((fault, at: number))
-                    guard report.struck > 0 else { return false }
+                    guard report.struck > 0 else { return last.withLock { number < max($0, calls) + Self.misses } }
+                    last.withLock { $0 = max($0, number) }
                     struck.wrappingAdd(1, ordering: .relaxed)
                     let found = [judge(life, report)].compactMap { $0 } + (try store.finish())
                     guard !found.isEmpty else { return true }
@@ -153,9 +163,10 @@ extension CrashTests {
                         return problems.count < 5
                     }
                 }
-                print("fault loop: seed \(seed), \(fault) at \(struck.load(ordering: .relaxed)) calls")
+                let count = struck.load(ordering: .relaxed)
+                print("fault loop: seed \(seed), \(fault) at \(count) calls, \(calls) without it")
                 #expect(problems.withLock { $0 } == [], "\(Seeds.repeating(seed, "FaultLoopTests"))")
-                #expect(struck.load(ordering: .relaxed) >= 100 / step)
+                #expect(Double(count) >= Self.share * Double(calls), "\(Seeds.repeating(seed, "FaultLoopTests"))")
             }
         }
     }
