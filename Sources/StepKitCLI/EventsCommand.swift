@@ -23,6 +23,7 @@ struct EventsCommand: StoreCommand {
     var commits = false
 
     func validate() throws {
+        if let run { try checkRun(run) }
         if commits, run != nil { throw ValidationError("--commits and --run exclude each other: no run has commits") }
     }
 

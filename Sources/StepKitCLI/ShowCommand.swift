@@ -12,6 +12,8 @@ struct ShowCommand: StoreCommand {
     @Argument(help: ArgumentHelp("The run's id, or its key where that fits one run.", valueName: "run"))
     var run: String
 
+    func validate() throws { try checkRun(run) }
+
     func run(_ console: Console) throws {
         let reader = try options.open()
         defer { reader.close() }
@@ -42,4 +44,9 @@ struct ShowCommand: StoreCommand {
         if let error = run.error { rows.append(("error", "\(error.type): \(error.message)")) }
         return rows
     }
+}
+
+/// An empty text is what a script passes whose variable is not set.
+func checkRun(_ text: String) throws {
+    if text.isEmpty { throw ValidationError("the run's id or key is empty") }
 }

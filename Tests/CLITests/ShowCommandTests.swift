@@ -67,6 +67,11 @@ struct ShowCommandTests {
             #expect(several.status == .usage)
             #expect(several.complaint.contains("several runs have the key order-1"))
             #expect(Transcript(["show", "--store", sample.path]).status == .usage)
+            for arguments in [["show", ""], ["events", "--run", ""]] {
+                let empty = Transcript(arguments + ["--store", sample.path])
+                #expect(empty.status == .usage)
+                #expect(empty.complaint.contains("the run's id or key is empty"))
+            }
         }
     }
 }

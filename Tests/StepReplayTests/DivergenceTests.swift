@@ -70,7 +70,7 @@ import Testing
         #expect(
             bench.settle() == [
                 "report order b recorded 2 found 0", "5 runHeld", "ended held StepCore.DivergenceError",
-                "fail b RunUnwinding",
+                "ended unwound", "fail b RunUnwinding",
             ])
     }
 

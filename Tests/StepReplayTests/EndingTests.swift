@@ -153,7 +153,7 @@ import Testing
         _ = bench.run("a", .fail)
         _ = bench.handOver()
         bench.machine.unwind(interrupting: false, at: bench.time)
-        #expect(bench.decisions() == ["2 stepInterrupted notBegun", "fail a RunUnwinding"])
+        #expect(bench.decisions() == ["2 stepInterrupted notBegun", "fail a RunUnwinding", "ended unwound"])
 
         var history = HistoryBuilder()
         history.interrupted(history.started("a"), .notBegun)
@@ -171,8 +171,8 @@ import Testing
         bench.machine.hold(Failure(type: "T", message: "m"), at: bench.time)
         #expect(
             bench.decisions() == [
-                "2 stepInterrupted shutdown", "3 runHeld", "cancel a#1", "fail a RunUnwinding",
-                "ended held T",
+                "2 stepInterrupted shutdown", "3 runHeld", "ended held T", "cancel a#1", "fail a RunUnwinding",
+                "ended unwound",
             ])
     }
 

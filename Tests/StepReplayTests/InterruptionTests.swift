@@ -139,7 +139,9 @@ import Testing
         #expect(bench.settle() == ["5 stepInterrupted inspection", "inspect a#1"])
         bench.machine.unwind(interrupting: true, at: bench.time)
         #expect(
-            bench.decisions() == ["6 stepInterrupted shutdown", "end turn 1", "cancel a#1", "fail a RunUnwinding"])
+            bench.decisions() == [
+                "6 stepInterrupted shutdown", "end turn 1", "cancel a#1", "fail a RunUnwinding", "ended unwound",
+            ])
     }
 
     @Test func anInspectionThatKeepsKillingTheProcessFailsTheStep() throws {
@@ -163,7 +165,7 @@ import Testing
         _ = bench.run("a", .ask)
         _ = bench.handOver()
         bench.machine.unwind(interrupting: false, at: bench.time)
-        #expect(bench.decisions() == ["4 stepInterrupted shutdown", "fail a RunUnwinding"])
+        #expect(bench.decisions() == ["4 stepInterrupted shutdown", "fail a RunUnwinding", "ended unwound"])
     }
 
     @Test func whatWasInterruptedTwiceIsTriedAgainInItsTurn() throws {
