@@ -19,18 +19,55 @@ extension Environment {
 
         let file = EnvironmentRegistry.FileID(status)
         try EnvironmentRegistry.claim(file, path: directory)
+        let environment: Environment
         do {
             let meta = try checkMeta(dataPath, file)
             let handle = try openHandle(
                 directory: directory, options: options, mapSize: max(options.mapSize, meta.mapSize),
                 smallestMap: (Int(meta.lastPage) + 1) * meta.pageBytes)
-            return try adopt(
+            environment = try adopt(
                 handle, directory: directory, options: options, fileSystem: fileSystem, file: file)
         } catch {
             EnvironmentRegistry.release(file)
             throw error
         }
+        do {
+            try environment.checkPages(dataPath, options.pageCheck)
+            return environment
+        } catch {
+            environment.close()
+            throw error
+        }
     }
+
+    /// Looks at the pages of the last commit. Up to here nothing has followed one: opening and beginning to read touch
+    /// the first two pages alone. The snapshot keeps a writer in another process from reusing pages meanwhile.
+    private func checkPages(_ path: String, _ extent: (_ usedBytes: Int) -> PageCheckExtent) throws {
+        guard let descriptor = LMDBCalls.descriptor(handle) else {
+            throw LMDBError(code: EBADF, operation: "check pages", path: path)
+        }
+        // Between the beginning of a snapshot and the look at the first two pages there is hardly time for two commits.
+        for _ in 0..<Self.checkTries {
+            let isDone = try read { snapshot in
+                guard let meta = try MetaPages.of(transaction: snapshot.id, descriptor: descriptor, path: path) else {
+                    return false
+                }
+                var status = stat()
+                guard unsafe fstat(descriptor, &status) == 0 else {
+                    throw LMDBError(code: errno, operation: "look at", path: path)
+                }
+                let check = PageCheck(
+                    descriptor: descriptor, path: path, meta: meta, fileBytes: Int(status.st_size))
+                try check.run(extent((Int(meta.lastPage) + 1) * meta.pageBytes))
+                return true
+            }
+            if isDone { return }
+        }
+        throw OpenRefusal.damaged(
+            path: path, page: 0, table: nil, reason: "neither of the first two pages belongs to the last commit")
+    }
+
+    private static let checkTries = 100
 
     /// Whether a directory holds an environment, sound or not. Looks at names only.
     package static func exists(directory: String) throws -> Bool {

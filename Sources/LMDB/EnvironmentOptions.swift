@@ -17,6 +17,9 @@ extension Environment {
         package var maxTables: UInt32 = 32
         package var readOnly = false
         package var durability = Durability.full
+        /// How many of the pages are looked at before LMDB follows them, given how many bytes are in use. A gigabyte
+        /// takes one to two seconds.
+        package var pageCheck: @Sendable (_ usedBytes: Int) -> PageCheckExtent = { _ in .everything }
         /// Answers what file system a directory lies on; nil asks the kernel.
         package var fileSystemType: (@Sendable (String) throws -> FileSystemType)?
         /// Waits before the n-th repetition (from 1) of an open that met another process opening or closing; nil

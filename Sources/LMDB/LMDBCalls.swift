@@ -119,7 +119,8 @@ enum LMDBCalls {
         var raw = unsafe MDB_envinfo()
         let code = unsafe mdb_env_info(environment.raw, &raw)
         let numbers = unsafe EnvironmentNumbers(
-            mapSize: raw.me_mapsize, lastPage: raw.me_last_pgno, lastTransactionID: UInt64(raw.me_last_txnid),
+            mapSize: raw.me_mapsize, lastPage: raw.me_last_pgno,
+            lastTransactionID: UInt64(truncatingIfNeeded: raw.me_last_txnid),
             readersInUse: Int(raw.me_numreaders), maxReaders: Int(raw.me_maxreaders))
         return (code, numbers)
     }
@@ -201,7 +202,7 @@ enum LMDBCalls {
 
     /// mdb_txn_id
     static func id(_ transaction: TransactionHandle) -> UInt64 {
-        UInt64(unsafe mdb_txn_id(transaction.raw))
+        UInt64(truncatingIfNeeded: unsafe mdb_txn_id(transaction.raw))
     }
 
     // MARK: Tables

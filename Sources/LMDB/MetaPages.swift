@@ -9,16 +9,16 @@ struct MetaPages {
     let lastPage: UInt64
     let transactionID: UInt64
     let mapSize: Int
-    /// The root of the tree of free pages; nil when it is empty.
-    let freeRoot: UInt64?
-    private let mainRoot: UInt64?
+    /// The list of free pages.
+    let free: TreeRecord
+    /// The directory of tables.
+    let main: TreeRecord
 
     private static let magic: UInt32 = 0xBEEF_C0DE
     private static let version: UInt32 = 1
     private static let metaFlag: UInt16 = 0x08
     /// Half of the address range, so that no later sum or product overflows.
     private static let largestSize = UInt64(Int.max / 2)
-    private static let noPage = UInt64.max
     /// Page header and meta, as laid out on 64-bit machines by LMDB 0.9.
     private static let metaBytes = 152
     private static let smallestPage = 512
@@ -32,6 +32,16 @@ struct MetaPages {
             if let pages = try? checkOnce(descriptor: descriptor, path: path) { return pages }
         }
         return try checkOnce(descriptor: descriptor, path: path)
+    }
+
+    /// What a snapshot of one transaction begins with; nil when commits have replaced it since.
+    static func of(transaction: UInt64, descriptor: Int32, path: String) throws -> MetaPages? {
+        let first = try MetaPages(descriptor: descriptor, offset: 0, path: path)
+        let second = try MetaPages(descriptor: descriptor, offset: first.pageBytes, path: path)
+        guard let pages = [first, second].first(where: { $0.transactionID == transaction }) else { return nil }
+        try pages.checkNumbers(path: path)
+        try pages.checkLength(descriptor: descriptor, path: path)
+        return pages
     }
 
     private static func checkOnce(descriptor: Int32, path: String) throws -> MetaPages {
@@ -58,8 +68,8 @@ struct MetaPages {
         guard
             let flags = bytes.integer(UInt16.self, at: 10), let magic = bytes.integer(UInt32.self, at: 16),
             let version = bytes.integer(UInt32.self, at: 20), let mapSize = bytes.integer(UInt64.self, at: 32),
-            let pageBytes = bytes.integer(UInt32.self, at: 40), let freeRoot = bytes.integer(UInt64.self, at: 80),
-            let mainRoot = bytes.integer(UInt64.self, at: 128), let lastPage = bytes.integer(UInt64.self, at: 136),
+            let pageBytes = bytes.integer(UInt32.self, at: 40), let free = TreeRecord(bytes, at: 40),
+            let main = TreeRecord(bytes, at: 88), let lastPage = bytes.integer(UInt64.self, at: 136),
             let transactionID = bytes.integer(UInt64.self, at: 144)
         else { throw refuse("the file ends within its first two pages") }
         guard magic == Self.magic, flags & Self.metaFlag != 0 else { throw refuse("its first pages are not LMDB's") }
@@ -74,17 +84,19 @@ struct MetaPages {
         self.lastPage = lastPage
         self.transactionID = transactionID
         self.mapSize = Int(min(mapSize, Self.largestSize))
-        self.freeRoot = freeRoot == Self.noPage ? nil : freeRoot
-        self.mainRoot = mainRoot == Self.noPage ? nil : mainRoot
+        self.free = free
+        self.main = main
     }
 
     /// Numbers that LMDB would follow out of the file. Only the newest meta page need pass: when writing one failed,
     /// LMDB puts the old transaction id and size back, but not the old roots.
     private func checkNumbers(path: String) throws {
-        guard lastPage >= 1, lastPage < Self.largestSize / UInt64(pageBytes), mapSize < Self.largestSize else {
+        guard lastPage >= 1, lastPage < Self.largestSize / UInt64(pageBytes), mapSize < Self.largestSize,
+            transactionID < Self.largestSize
+        else {
             throw OpenRefusal.notAnEnvironment(path: path, reason: "its sizes make no sense")
         }
-        for root in [freeRoot, mainRoot] {
+        for root in [free.root, main.root] {
             guard let root, root < 2 || root > lastPage else { continue }
             throw OpenRefusal.notAnEnvironment(path: path, reason: "a root page lies outside the file")
         }
@@ -103,7 +115,7 @@ struct MetaPages {
         // environment may end before its last page, if all that is missing is free.
         let firstMissing = UInt64(actual / pageBytes)
         let free = FreePages(descriptor: descriptor, path: path, pageBytes: pageBytes, end: firstMissing)
-        guard let freeRoot, firstMissing > 2,
+        guard let freeRoot = self.free.root, firstMissing > 2,
             try free.count(root: freeRoot, in: firstMissing...lastPage) == lastPage - firstMissing + 1
         else {
             throw OpenRefusal.fileShorterThanMeta(path: path, expectedBytes: expected, actualBytes: actual)

@@ -6,6 +6,8 @@ package enum OpenRefusal: Error, Equatable, Sendable {
     case unsupportedFileSystem(name: String, path: String)
     /// The file ends before pages that its newest meta page counts as used. Reading them would be a bus error.
     case fileShorterThanMeta(path: String, expectedBytes: Int, actualBytes: Int)
+    /// A page is not as LMDB leaves it; following it could end the process. Page 0 stands for the first two.
+    case damaged(path: String, page: UInt64, table: String?, reason: String)
     case notAnEnvironment(path: String, reason: String)
     case wrongPermissions(path: String, mode: UInt32, owner: UInt32)
     case symlink(path: String)
@@ -24,6 +26,8 @@ extension OpenRefusal: CustomStringConvertible {
             "\(path) lies on \(name), which has no reliable locks and shared memory; use a local disk"
         case .fileShorterThanMeta(let path, let expected, let actual):
             "\(path) is damaged: it holds \(actual) bytes, its meta page counts on \(expected); restore a backup"
+        case .damaged(let path, let page, _, let reason):
+            "\(path) is damaged at page \(page): \(reason); restore a backup"
         case .notAnEnvironment(let path, let reason):
             "\(path) is not an LMDB environment: \(reason)"
         case .wrongPermissions(let path, let mode, let owner):

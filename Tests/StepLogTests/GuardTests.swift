@@ -238,7 +238,7 @@ struct GuardTests {
         for pages in [0, 1, 2, 3, 5] {
             try whole.prefix(pages * 4096).write(to: file)
             let code = openError(test.directory, test.options)?.code
-            #expect(code == .damaged || code == .foreign, "cut to \(pages) pages")
+            #expect(code == .damaged || code == .foreign, "cut to \(pages) pages: \(String(describing: code))")
         }
     }
 

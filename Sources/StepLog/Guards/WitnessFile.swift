@@ -7,6 +7,8 @@ struct WitnessFile: WitnessStorage {
 
     init(directory: String) { path = "\(directory)/\(Self.name)" }
 
+    var exists: Bool { access(path, F_OK) == 0 }
+
     func read() throws(StoreError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
