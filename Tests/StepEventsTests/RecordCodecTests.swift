@@ -22,7 +22,27 @@ struct RecordCodecTests {
         for bit in 0..<record.count * 8 {
             var flipped = record
             flipped[bit / 8] ^= 1 << UInt8(bit % 8)
-            #expect(throws: RecordError.self) { try RecordCodec.decode(flipped[...], lsn: LSN(100)) }
+            let error = #expect(throws: RecordError.self) { try RecordCodec.decode(flipped[...], lsn: LSN(100)) }
+            switch error?.code {
+            case .checksum, .malformed: break
+            case let code: Issue.record("bit \(bit): \(String(describing: code)) would blame a newer version or us")
+            }
+        }
+    }
+
+    @Test("Only a flag and a kind under a right checksum are those of a newer format")
+    func newer() throws {
+        for (offset, code) in [(0, RecordError.Code.unknownKind(200)), (RecordHeader.flagsOffset, .unknownFlags(200))] {
+            var record = stampedRecord(SampleEvents.all[0])
+            record[offset] = 200
+            let damage = #expect(throws: RecordError.self) { try RecordCodec.decode(record[...], lsn: LSN(100)) }
+            guard case .checksum = damage?.code else {
+                Issue.record("\(String(describing: damage))")
+                continue
+            }
+            record.withUnsafeMutableBytes { RecordCodec.stamp($0, lsn: LSN(100), distance: 10) }
+            let error = #expect(throws: RecordError.self) { try RecordCodec.decode(record[...], lsn: LSN(100)) }
+            #expect(error?.code == code)
         }
     }
 

@@ -64,7 +64,8 @@ package enum RecordCodec {
         return crc.value
     }
 
-    /// Reads the header of the record at `lsn`, checking everything but the checksum.
+    /// Reads the header of the record at `lsn`. Nothing in it may be believed before the checksum is verified, not even
+    /// that a flag is one of a newer format.
     package static func header(of record: ArraySlice<UInt8>, lsn: LSN) throws(RecordError) -> RecordHeader {
         guard record.count >= RecordHeader.size else { throw RecordError(.tooShort(record.count), lsn: lsn) }
         var reader = ByteReader(record)
@@ -74,26 +75,17 @@ package enum RecordCodec {
                 keyID: try reader.fixed(), run: RunNumber(try reader.fixed()), sequence: try reader.fixed(),
                 previousDistance: UInt64(try reader.fixed(UInt32.self)), afterDistance: try reader.fixed(),
                 time: try reader.time(), crc: try reader.fixed())
-            guard header.flags.subtracting(.known).isEmpty else {
-                throw RecordError(.unknownFlags(header.flags.rawValue), lsn: lsn, run: header.run)
-            }
             if header.flags.contains(.widePrevious) { header.previousDistance = try reader.fixed() }
             return header
-        } catch let problem as ByteReader.Problem {
-            throw RecordError(.malformed(kind: "header", problem), lsn: lsn)
-        } catch let error as RecordError {
-            throw error
         } catch {
-            throw RecordError(.impossible("\(error)"), lsn: lsn)
+            throw RecordError(.malformed(kind: "header", error), lsn: lsn)
         }
     }
 
-    /// Verifies and decodes the record at `lsn`.
-    ///
-    /// `chunks` is the payload, where the header says that it is kept outside the record.
-    package static func decode(
-        _ record: ArraySlice<UInt8>, lsn: LSN, chunks: [UInt8]? = nil
-    ) throws(RecordError) -> LoggedEvent {
+    /// Verifies the record at `lsn` and returns its header; see ``decode(_:lsn:chunks:)``.
+    package static func verifiedHeader(
+        of record: ArraySlice<UInt8>, lsn: LSN, chunks: [UInt8]? = nil
+    ) throws(RecordError) -> RecordHeader {
         let header = try header(of: record, lsn: lsn)
         let found = record.withUnsafeBytes { record in
             guard let chunks else { return checksum(record, lsn: lsn) }
@@ -102,6 +94,19 @@ package enum RecordCodec {
         guard found == header.crc else {
             throw RecordError(.checksum(expected: header.crc, found: found), lsn: lsn, run: header.run)
         }
+        guard header.flags.subtracting(.known).isEmpty else {
+            throw RecordError(.unknownFlags(header.flags.rawValue), lsn: lsn, run: header.run)
+        }
+        return header
+    }
+
+    /// Verifies and decodes the record at `lsn`.
+    ///
+    /// `chunks` is the payload, where the header says that it is kept outside the record.
+    package static func decode(
+        _ record: ArraySlice<UInt8>, lsn: LSN, chunks: [UInt8]? = nil
+    ) throws(RecordError) -> LoggedEvent {
+        let header = try verifiedHeader(of: record, lsn: lsn, chunks: chunks)
         guard let kind = EventKind(rawValue: header.kind) else {
             throw RecordError(.unknownKind(header.kind), lsn: lsn, run: header.run)
         }

@@ -63,16 +63,7 @@ extension ReadTables {
 
     /// Verifies the checksum of a record without decoding it.
     func verifiedHeader(of record: [UInt8], at lsn: LSN) throws -> RecordHeader {
-        let header = try RecordCodec.header(of: record[...], lsn: lsn)
-        let chunks = try chunks(of: record, at: lsn)
-        let found = record.withUnsafeBytes { record in
-            guard let chunks else { return RecordCodec.checksum(record, lsn: lsn) }
-            return chunks.withUnsafeBytes { RecordCodec.checksum(record, lsn: lsn, more: $0) }
-        }
-        guard found == header.crc else {
-            throw RecordError(.checksum(expected: header.crc, found: found), lsn: lsn, run: header.run)
-        }
-        return header
+        try RecordCodec.verifiedHeader(of: record[...], lsn: lsn, chunks: try chunks(of: record, at: lsn))
     }
 
     private static func lsn(of key: UnsafeRawBufferPointer) throws -> LSN {
