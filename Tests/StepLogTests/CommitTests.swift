@@ -80,6 +80,40 @@ struct CommitTests {
         }
     }
 
+    @Test("A snapshot keeps a run's head when the run's row is written anew meanwhile", arguments: StoreForm.allCases)
+    func rowWrittenMeanwhile(form: StoreForm) throws {
+        try withStore(form) { test in
+            var script = RunScript()
+            let run = try script.start()
+            let other = try script.start()
+            try test.commit([run.command, other.command])
+            let key = StepKey(scope: "", id: "pay", occurrence: 0)
+            try test.commit(try script.command(run.run, [.stepStarted(StepStarted(step: .new(key), attempt: 1))]))
+            let result = StepSucceeded(step: StepNumber(1), result: .null)
+            try test.commit(try script.command(run.run, [.stepSucceeded(result)]))
+            let before = try #require(script.histories[run.run])
+            try test.store.read { snapshot throws in
+                let head = try #require(try snapshot.head(of: run.run))
+                #expect(head.sequence == 2)
+                // Two commits of the run, the second of which rewrites its row, and one that has nothing to do with it.
+                let next = StepKey(scope: "", id: "ship", occurrence: 0)
+                try test.commit(try script.command(run.run, [.stepStarted(StepStarted(step: .new(next), attempt: 1))]))
+                try test.commit(
+                    try script.command(
+                        run.run,
+                        [
+                            .stepSucceeded(StepSucceeded(step: StepNumber(3), result: .null)),
+                            .runSucceeded(RunSucceeded(output: .null)),
+                        ]))
+                try test.commit(try script.start().command)
+                #expect(try snapshot.head(of: run.run) == head)
+                #expect(try snapshot.head(of: other.run)?.sequence == 0)
+                #expect(try snapshot.event(at: head.lsn)?.event == before.last)
+            }
+            try expectHolds(test.store, script)
+        }
+    }
+
     @Test("A writer's thread commits from many threads, each run's events in order", arguments: StoreForm.allCases)
     func thread(form: StoreForm) async throws {
         let test = try TestStore(form, writer: .thread)

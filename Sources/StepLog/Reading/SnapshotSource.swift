@@ -32,20 +32,24 @@ final class SnapshotSource: Sendable {
         if through < last {
             // The snapshot is younger than what is known: a few commits of the writer at most.
             try snapshot.scanLog(from: through.next) { lsn, record in
-                let header = try RecordCodec.header(of: record[...], lsn: lsn)
+                let header = try snapshot.verifiedHeader(of: record, at: lsn)
                 if header.run == run { (head.lsn, head.sequence) = (lsn, header.sequence) }
                 return true
             }
-        } else if head.lsn > last {
-            head = try walkBack(head, run, to: last)
+        } else if through > last {
+            // A row written since the snapshot knows of events that the snapshot's row may lack, and made what was
+            // known of them be forgotten.
+            head = try walkBack(stale == nil ? nil : head, run, to: last)
         }
         return head
     }
 
-    /// The snapshot is older than the head: walks back through what was written since, in a snapshot that has it.
-    private func walkBack(_ head: Head, _ run: RunNumber, to last: LSN) throws -> Head {
+    /// The snapshot is older than what is known: walks back through what was written since, in a snapshot that has it;
+    /// from the row there when `head` is nil.
+    private func walkBack(_ head: Head?, _ run: RunNumber, to last: LSN) throws -> Head {
         try tables.read { newer in
-            var head = head
+            guard var head = try head ?? newer.get(.runs, TableKey.run(run)).map({ try RunRow.head(of: $0, run: run) })
+            else { throw StoreError(.damaged, "the run's row is gone", run: run, table: .runs) }
             while head.lsn > last {
                 guard let record = try newer.get(.log, TableKey.lsn(head.lsn)) else {
                     throw StoreError(.damaged, "the run's last event is missing", lsn: head.lsn, run: run, table: .log)
