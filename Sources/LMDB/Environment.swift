@@ -24,6 +24,8 @@ package final class Environment: Sendable {
     let number: UInt64
     private let file: EnvironmentRegistry.FileID
     private let openingTables = Locked(())
+    /// Up to where the file system has set blocks aside.
+    let reservedEnd = Locked(0)
 
     private static let count = Atomic<UInt64>(0)
 

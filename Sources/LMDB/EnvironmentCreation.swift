@@ -1,8 +1,11 @@
+import CLMDB
 import Glibc
 
 extension Environment {
     /// The names of directories in which environments are put together begin with this.
     private static let creationPrefix = ".creating-"
+    /// More than what a first commit of a few tables takes.
+    private static let creationBytes = 64 << 10
 
     /// Creates an environment, with what `initialise` writes as its first commit, and opens it.
     ///
@@ -51,6 +54,10 @@ extension Environment {
         defer { Glibc.close(descriptor) }
         var status = stat()
         guard fchmod(descriptor, 0o600) == 0, unsafe fstat(descriptor, &status) == 0 else {
+            throw LMDBError(code: errno, operation: "create", path: path)
+        }
+        // A full disk shows here and not half-way through a write. File systems that can't do this say so later.
+        if stepkit_reserve(descriptor, 0, creationBytes) != 0, [ENOSPC, EDQUOT, EFBIG].contains(errno) {
             throw LMDBError(code: errno, operation: "create", path: path)
         }
         let file = EnvironmentRegistry.FileID(status)

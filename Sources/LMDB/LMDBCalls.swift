@@ -136,6 +136,13 @@ enum LMDBCalls {
         return unsafe mdb_env_copyfd2(environment.raw, descriptor, UInt32(MDB_CP_COMPACT))
     }
 
+    /// Sets blocks aside without making the file longer; an errno. — fallocate
+    static func reserve(_ environment: EnvironmentHandle, from offset: Int, to end: Int) -> Int32 {
+        if let verdict = environment.faults?.verdict(.reserve) { return verdict.code }
+        guard let descriptor = descriptor(environment) else { return EBADF }
+        return stepkit_reserve(descriptor, offset, end - offset) == 0 ? 0 : errno
+    }
+
     // MARK: Readers
 
     /// mdb_reader_check

@@ -8,7 +8,7 @@ package final class LMDBFaults: Sendable {
     /// The kinds of call that can be made to fail.
     package enum Call: String, Sendable, CaseIterable {
         case openEnvironment, beginRead, beginWrite, openTable, get, put, delete, cursorMove, commit, setMapSize, sync
-        case copy
+        case copy, reserve
     }
 
     private struct Rule {

@@ -89,10 +89,10 @@ enum EngineOpening {
         let builder = CommitBuilder(
             incarnation: incarnation, epoch: epoch, position: found.position, heads: heads)
         do {
-            try begin(epoch, found, tables, builder, options)
+            try begin(epoch, found, tables, builder, path, options)
         } catch let error as TablesError where error.kind == .mapFull {
             try tables.makeRoom(for: 0)
-            try begin(epoch, found, tables, builder, options)
+            try begin(epoch, found, tables, builder, path, options)
         }
         let position = builder.position
         let last = Witness(
@@ -108,8 +108,11 @@ enum EngineOpening {
 
     /// The first transaction of this engine: from here on others are fenced.
     private static func begin(
-        _ epoch: UInt64, _ found: Found, _ tables: any Tables, _ builder: CommitBuilder, _ options: StoreOptions
+        _ epoch: UInt64, _ found: Found, _ tables: any Tables, _ builder: CommitBuilder, _ path: String?,
+        _ options: StoreOptions
     ) throws {
+        let free = path.flatMap { options.space($0) }?.freeBytes
+        try tables.reserve(bytes: openingBytes, isTight: Quota.isTight(freeBytes: free))
         let transaction = try tables.beginWrite()
         do {
             guard try transaction.metaNumber(TableKey.Meta.epoch) == found.epoch else {
@@ -127,6 +130,9 @@ enum EngineOpening {
             throw error
         }
     }
+
+    /// What the first transaction may add.
+    private static let openingBytes = 12 * 4_096
 
     private struct Found {
         var position: LogPosition

@@ -20,7 +20,8 @@ static char directory[PATH_MAX];
 static size_t directory_length;
 static uint64_t strike_at;
 static int strike_errno;
-static bool is_sticky, is_late, kills_before, kills_after;
+static bool is_sticky, is_late, is_short, kills_before, kills_after;
+static uint64_t full_for;
 static int told_descriptor = -1;
 static uint64_t told_at;
 
@@ -43,6 +44,9 @@ __attribute__((constructor)) static void read_environment(void) {
     strike_errno = number ? atoi(number) : EIO;
     is_sticky = getenv("STEPKIT_FAULT_STICKY") != NULL;
     is_late = getenv("STEPKIT_FAULT_LATE") != NULL;
+    const char *full = getenv("STEPKIT_FAULT_SHORT");
+    is_short = full != NULL;
+    full_for = full ? strtoull(full, NULL, 10) : 0;
     kills_before = kill && strcmp(kill, "before") == 0;
     kills_after = kill && strcmp(kill, "after") == 0;
     directory_length = strlen(under);
@@ -109,10 +113,13 @@ static bool is_struck(int descriptor, enum fault_call call, bool may_be_meta) {
     return true;
 }
 
-static bool goes_on(bool struck) { return !struck || is_late || kills_after; }
+static bool goes_on(bool struck) { return !struck || is_late || is_short || kills_after; }
+
+// What a struck write has room for.
+static size_t room(bool struck, size_t count) { return struck && is_short ? count / 2 : count; }
 
 static ssize_t ended(bool struck, ssize_t outcome) {
-    if (!struck) return outcome;
+    if (!struck || is_short) return outcome;
     if (kills_after) end_here();
     errno = strike_errno;
     return -1;
@@ -120,12 +127,12 @@ static ssize_t ended(bool struck, ssize_t outcome) {
 
 ssize_t write(int descriptor, const void *bytes, size_t count) {
     bool struck = is_struck(descriptor, fault_call_write, false);
-    return ended(struck, goes_on(struck) ? syscall(SYS_write, descriptor, bytes, count) : -1);
+    return ended(struck, goes_on(struck) ? syscall(SYS_write, descriptor, bytes, room(struck, count)) : -1);
 }
 
 ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
     bool struck = is_struck(descriptor, fault_call_pwrite, is_meta(count, offset));
-    return ended(struck, goes_on(struck) ? syscall(SYS_pwrite64, descriptor, bytes, count, offset) : -1);
+    return ended(struck, goes_on(struck) ? syscall(SYS_pwrite64, descriptor, bytes, room(struck, count), offset) : -1);
 }
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
@@ -134,7 +141,21 @@ ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset
 
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     bool struck = is_struck(descriptor, fault_call_writev, false);
+    if (struck && is_short) {
+        struct iovec half = {parts[0].iov_base, parts[0].iov_len / 2};
+        return syscall(SYS_writev, descriptor, count > 1 ? parts : &half, count > 1 ? count / 2 : 1);
+    }
     return ended(struck, goes_on(struck) ? syscall(SYS_writev, descriptor, parts, count) : -1);
+}
+
+// After a write that stopped half-way there is no room to be set aside, for so many calls.
+int fallocate(int descriptor, int mode, off_t offset, off_t length) {
+    if (is_short && __atomic_load_n(&report->struck, __ATOMIC_SEQ_CST) > 0 && file_of(descriptor) == fault_file_data
+        && add(&report->reservations) <= full_for) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_fallocate, descriptor, mode, offset, length);
 }
 
 int fdatasync(int descriptor) {

@@ -32,6 +32,7 @@ final class DeadlyTables: Tables {
     func read<T>(_ body: (any ReadTables) throws -> T) throws -> T { try base.read(body) }
     var info: TablesInfo { get throws(TablesError) { try base.info } }
     func reusableBytes() throws(TablesError) -> Int { try base.reusableBytes() }
+    func reserve(bytes: Int, isTight: Bool) throws(TablesError) { try base.reserve(bytes: bytes, isTight: isTight) }
     func grow(to bytes: Int) throws(TablesError) { try base.grow(to: bytes) }
     func checkReaders() throws(TablesError) -> Int { try base.checkReaders() }
     func close() { base.close() }

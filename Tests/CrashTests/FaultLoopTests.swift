@@ -81,6 +81,20 @@ extension CrashTests {
             }
         }
 
+        @Test("A write that stops half-way on a full disk heals by itself, and nothing is lost")
+        func shortWrite() async throws {
+            // The first request after the write tells that the disk is full, the others meet commits tried again.
+            try await atEveryCall(.short(requests: 6), step: 3) { life, report in
+                if report.file == .meta, Self.hasFailed(life) { return nil }
+                if report.file == .data, report.call == .pwrite || report.call == .writev {
+                    guard life.marks.contains(.ready) else { return Self.isFull(life) ? nil : "unexpected end" }
+                    return life.finished() && report.reservations >= 6 ? nil : "it did not heal"
+                }
+                // A write of one piece to a file that matters less, or no write.
+                return life.finished() || !life.marks.contains(.ready) ? nil : "unexpected end"
+            }
+        }
+
         @Test("ENOSPC from any call on refuses new work with a typed error, and nothing is lost")
         func fullForGood() async throws {
             try await atEveryCall(.error(ENOSPC, isSticky: true), givesUpAfter: 12) { life, report in

@@ -5,6 +5,8 @@ import TestSupport
 /// What happens to the n-th write or sync call on a store's files.
 enum Fault: Hashable {
     case error(Int32, isSticky: Bool, isLate: Bool = false)
+    /// The disk is full half-way through a write, and has no room at the next `requests` for some.
+    case short(requests: Int)
     case kill(after: Bool)
 
     func environment(at number: Int) -> [String: String] {
@@ -14,6 +16,7 @@ enum Fault: Hashable {
             variables["STEPKIT_FAULT_ERRNO"] = "\(code)"
             if isSticky { variables["STEPKIT_FAULT_STICKY"] = "1" }
             if isLate { variables["STEPKIT_FAULT_LATE"] = "1" }
+        case .short(let requests): variables["STEPKIT_FAULT_SHORT"] = "\(requests)"
         case .kill(let after): variables["STEPKIT_FAULT_KILL"] = after ? "after" : "before"
         }
         return variables
@@ -36,8 +39,9 @@ struct FaultReport {
     var dataWrites: Int
     var dataSyncs: Int
     var witnessWrites: Int
+    var reservations: Int
 
-    fileprivate static let words = 9
+    fileprivate static let words = 10
 
     fileprivate init(_ words: [UInt64]) {
         let number = { (index: Int) in Int(words[index]) }
@@ -50,6 +54,7 @@ struct FaultReport {
         dataWrites = number(6)
         dataSyncs = number(7)
         witnessWrites = number(8)
+        reservations = number(9)
     }
 }
 

@@ -14,6 +14,10 @@ struct Quota: Hashable, Sendable {
     /// What is left free on the file system for running work and for compaction, which needs room to make room.
     static func reserve(of space: StoreOptions.Space) -> Int { max(64 << 20, space.totalBytes / 20) }
 
+    /// Whether so little is free that each transaction must have its room set aside: less than what a fast disk takes
+    /// between two looks, several times over.
+    static func isTight(freeBytes: Int?) -> Bool { freeBytes.map { $0 < 256 << 20 } ?? false }
+
     /// From where on counting free pages inside the file is worth its cost.
     func isNear(usedBytes: Int) -> Bool { usedBytes >= percent(80) }
 

@@ -27,7 +27,12 @@ struct WitnessFile: WitnessStorage {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_DSYNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
-        guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else { throw failure("write") }
+        let count = pwrite(descriptor, bytes, bytes.count, off_t(offset))
+        guard count == bytes.count else {
+            // A write that stops half-way is what a full disk looks like.
+            if count >= 0 { errno = ENOSPC }
+            throw failure("write")
+        }
     }
 
     private func failure(_ operation: String) -> StoreError {

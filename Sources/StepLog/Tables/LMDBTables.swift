@@ -1,4 +1,5 @@
 package import LMDB
+import StepLocks
 
 /// Tables in an LMDB environment.
 package final class LMDBTables: Tables {
@@ -15,10 +16,12 @@ package final class LMDBTables: Tables {
 
     package let environment: Environment
     private let handles: TableHandles
+    private let room: Room
 
     /// Takes an environment that holds the tables of a store.
     init(_ environment: Environment) throws {
         self.environment = environment
+        room = Room(environment)
         handles = TableHandles(try environment.openTables(TableName.allCases.map(\.rawValue)))
     }
 
@@ -34,7 +37,7 @@ package final class LMDBTables: Tables {
     }
 
     package func beginWrite() throws(TablesError) -> any WriteTables {
-        try translated { LMDBWrite(try environment.beginWrite(), handles) }
+        try translated { LMDBWrite(try environment.beginWrite(), handles, room) }
     }
 
     package func read<T>(_ body: (any ReadTables) throws -> T) throws -> T {
@@ -56,6 +59,17 @@ package final class LMDBTables: Tables {
     package func reusableBytes() throws(TablesError) -> Int {
         try translated {
             try (environment.pageAccount()?.free ?? 0) * environment.pageSize
+        }
+    }
+
+    package func reserve(bytes: Int, isTight: Bool) throws(TablesError) {
+        room.needed.withLock { $0 = bytes }
+        try translated {
+            if isTight {
+                try environment.reserve(bytes: bytes)
+            } else {
+                try environment.checkFileSizeLimit(adding: bytes)
+            }
         }
     }
 
@@ -127,11 +141,32 @@ class LMDBRead: ReadTables {
     }
 }
 
+/// Tells a full disk from a broken one, after the fact.
+private final class Room: Sendable {
+    private let environment: Environment
+    /// What the transaction may add.
+    let needed = Locked(0)
+
+    init(_ environment: Environment) { self.environment = environment }
+
+    /// The lack of room that explains an input/output error; nil when there is none.
+    var shortage: LMDBError? {
+        do {
+            try environment.reserve(bytes: needed.withLock { $0 })
+            return nil
+        } catch {
+            return (error as? LMDBError).flatMap { $0.isNoSpace ? $0 : nil }
+        }
+    }
+}
+
 final class LMDBWrite: LMDBRead, WriteTables {
     private let writing: WriteTransaction
+    private let room: Room?
 
-    init(_ transaction: WriteTransaction, _ handles: TableHandles) {
+    fileprivate init(_ transaction: WriteTransaction, _ handles: TableHandles, _ room: Room?) {
         writing = transaction
+        self.room = room
         super.init(transaction, handles)
     }
 
@@ -150,9 +185,25 @@ final class LMDBWrite: LMDBRead, WriteTables {
         try translated { try writing.delete(handles[table], key: key) }
     }
 
-    func commit() throws(TablesError) { try translated { try writing.commit() } }
+    func commit() throws(TablesError) {
+        try translated {
+            do {
+                try writing.commit()
+            } catch let error as LMDBError where error.isEIO {
+                // LMDB reports this too when the disk took only a part of a write. Nothing of the transaction counts
+                // then, and it is written anew as a whole. If it was the write that makes it count, LMDB refuses to
+                // begin another one.
+                throw room?.shortage ?? error
+            }
+        }
+    }
 
     func rollBack() { writing.abort() }
+}
+
+extension LMDBWrite {
+    /// The first transaction of a store, outside its tables.
+    convenience init(_ transaction: WriteTransaction, _ handles: TableHandles) { self.init(transaction, handles, nil) }
 }
 
 @inline(__always)
@@ -162,7 +213,7 @@ private func translated<T>(_ body: () throws -> T) throws(TablesError) -> T {
 
 extension TablesError {
     /// Sorts an error of the environment by what there is to do about it.
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         switch error {
         case let error as TablesError: self = error
         case let error as LMDBError: self.init(Self.kind(of: error), "\(error)")

@@ -84,6 +84,7 @@ package final class MemoryTables: Tables {
     }
 
     package func grow(to bytes: Int) { shared.withLock { $0.mapBytes = max($0.mapBytes, bytes) } }
+    package func reserve(bytes: Int, isTight: Bool) {}
     package func reusableBytes() -> Int { 0 }
     package func checkReaders() -> Int { 0 }
     package func close() { shared.withLock { $0.closed = true } }

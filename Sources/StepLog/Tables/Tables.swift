@@ -9,6 +9,9 @@ package protocol Tables: AnyObject, Sendable {
     var info: TablesInfo { get throws(TablesError) }
     /// Free pages inside what is in use; counting them takes a walk through a list.
     func reusableBytes() throws(TablesError) -> Int
+    /// Sees that a transaction which adds at most so many bytes finds room, before it is begun. `isTight` says that
+    /// little is left; otherwise only limits that no one can see coming are looked at.
+    func reserve(bytes: Int, isTight: Bool) throws(TablesError)
     /// Makes room for more; no transaction of this process may be open on the calling thread.
     func grow(to bytes: Int) throws(TablesError)
     /// Frees what readers that died have held. Returns how many there were.

@@ -132,7 +132,12 @@ final class LogWriter: @unchecked Sendable {
         }
         let began = options.clock.uptime
         let transaction: any WriteTables
-        do { transaction = try tables.beginWrite() } catch { throw .building(error) }
+        do {
+            try tables.reserve(bytes: Self.mostBytes(commands), isTight: guards.isTight(uptime: began))
+            transaction = try tables.beginWrite()
+        } catch {
+            throw .building(error)
+        }
         let isCheckpoint = checkpoint.isDue(uptime: began)
         var committing = false
         do {
@@ -149,6 +154,13 @@ final class LogWriter: @unchecked Sendable {
         lastCommitNanoseconds = ended &- began
         checkpoint.committed(events: builder.events, withCheckpoint: isCheckpoint, uptime: ended)
         counters.withLock { $0.committed(builder.position, events: builder.events, nanoseconds: lastCommitNanoseconds) }
+    }
+
+    /// What a transaction may add to the database: its records twice over, for what pages leave unused, two pages for
+    /// each change of a table, and those that every transaction replaces.
+    private static func mostBytes(_ commands: ArraySlice<Command>) -> Int {
+        let page = 4_096
+        return commands.reduce(24 * page) { $0 + 2 * $1.bytes + 2 * page * $1.changes.count }
     }
 
     private func acknowledge(_ count: Int) {

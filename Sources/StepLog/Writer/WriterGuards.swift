@@ -18,6 +18,9 @@ final class WriterGuards {
     private var quotaAt: UInt64
     private var readersAt: UInt64
     private var isFull = false
+    private var wasFull = false
+    private var spaceAt: UInt64?
+    private var freeBytes: Int?
     private var level = Quota.Level.roomy
 
     /// The witness costs a flush.
@@ -68,9 +71,19 @@ final class WriterGuards {
     }
 
     func full(_ writer: LogWriter, _ error: StoreError) {
-        isFull = true
+        (isFull, wasFull) = (true, true)
         writer.queue.refuse { $0.normal = error }
         writer.report(.full(error))
+    }
+
+    /// Whether a transaction may find the disk full. Where quotas of the file system are the limit only a shortage met
+    /// before tells.
+    func isTight(uptime: UInt64) -> Bool {
+        if spaceAt.map({ uptime &- $0 >= Self.quotaInterval }) ?? true {
+            spaceAt = uptime
+            freeBytes = path.flatMap { options.space($0) }?.freeBytes
+        }
+        return wasFull || Quota.isTight(freeBytes: freeBytes)
     }
 
     func healed(_ writer: LogWriter) {

@@ -11,6 +11,7 @@
 //   STEPKIT_FAULT_ERRNO   what a struck call fails with
 //   STEPKIT_FAULT_STICKY  whether every later call fails too
 //   STEPKIT_FAULT_LATE    whether a struck call does its work before it reports failure
+//   STEPKIT_FAULT_SHORT   a struck write stops half-way, as on a full disk; so many requests for room then fail
 //   STEPKIT_FAULT_KILL    "before" or "after": SIGKILL in place of a failure
 #ifndef CFAULTSHIM_H
 #define CFAULTSHIM_H
@@ -46,6 +47,8 @@ struct fault_report {
     uint64_t data_writes;
     uint64_t data_syncs;
     uint64_t witness_writes;
+    // Calls that ask for room in the database after the first struck one.
+    uint64_t reservations;
 };
 
 // Lets one byte be written to a descriptor once so many calls were struck.
