@@ -129,7 +129,8 @@ import Glibc
     /// Refuses everything but closing from now on.
     func breakDown(_ code: Int32) {
         lock()
-        phase = .broken(code)
+        // Whoever closes has been promised that the environment will be closed.
+        if case .open = phase { phase = .broken(code) }
         unsafe pthread_cond_broadcast(changed)
         unlock()
     }
@@ -152,7 +153,10 @@ import Glibc
         switch phase {
         case .open: return
         case .closing, .closed: throw Misuse.environmentClosed(path: path)
-        case .broken(let code): throw LMDBError(code: code, operation: "use after the map was lost", path: path)
+        case .broken(let code):
+            // Not the code itself: it would say that trying again may help.
+            let reason = LMDBCalls.describe(code)
+            throw LMDBError(code: LMDBError.panic, operation: "use after the map was lost (\(reason))", path: path)
         }
     }
 

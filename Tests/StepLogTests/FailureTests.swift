@@ -1,3 +1,5 @@
+import Glibc
+import LMDB
 import StepEvents
 import StepLocks
 import StepLog
@@ -109,6 +111,73 @@ struct FailureTests {
             try test.crash()
             let found = try test.store.history(of: start.run).count
             #expect(found == (afterEffect ? 1 : 0), "the next start finds out")
+        }
+    }
+
+    @Test("A store that lost its map growing stops instead of waiting for room for ever, and can be opened again")
+    func lostMap() throws {
+        try withStore(.lmdb) { test in
+            let acks = AckRecorder()
+            var script = RunScript()
+            try test.store.submit(try script.start(observer: acks).command)
+            test.faults.lmdb.failNext(.put, with: LMDBError.mapFull)
+            test.faults.lmdb.failNext(.setMapSize, with: ENOMEM)
+            test.store.commitPending()
+            test.clock.advance(by: .seconds(2))
+            test.store.commitPending()
+            #expect(acks.errors.map(\.code) == [.commitOutcomeUnknown])
+            #expect(test.store.health.kind == "poisoned")
+            test.store.close()
+            try test.reopen()
+        }
+    }
+
+    @Test("Each code of the database has its place in the table of failures")
+    func kinds() {
+        let kinds: [Int32: TablesError.Kind] = [
+            LMDBError.mapFull: .mapFull, LMDBError.txnFull: .transient, EINTR: .transient, ENOMEM: .transient,
+            ENOSPC: .noSpace, EDQUOT: .noSpace, EFBIG: .noSpace, LMDBError.readersFull: .readersFull,
+            LMDBError.corrupted: .damaged, LMDBError.pageNotFound: .damaged, LMDBError.invalid: .damaged,
+            LMDBError.panic: .fatal, LMDBError.keyExists: .fatal, EIO: .fatal, EINVAL: .fatal, EACCES: .fatal,
+        ]
+        for (code, kind) in kinds {
+            #expect(TablesError(LMDBError(code: code, operation: "put")).kind == kind, "code \(code)")
+        }
+    }
+
+    /// What the writer does about a code, wherever it comes from.
+    @Test(
+        "Each code is met by growing, by halves, by waiting for room or by stopping",
+        arguments: [LMDBFaults.Call.beginWrite, .put, .commit],
+        [
+            LMDBError.mapFull, LMDBError.txnFull, EINTR, ENOMEM, ENOSPC, EDQUOT, EFBIG, LMDBError.panic,
+            LMDBError.corrupted, LMDBError.keyExists, EIO,
+        ])
+    func table(call: LMDBFaults.Call, code: Int32) throws {
+        let isFinal = [LMDBError.panic, LMDBError.corrupted, LMDBError.keyExists, EIO].contains(code)
+        for isSticky in [false, true] {
+            try withStore(.lmdb) { test in
+                let acks = AckRecorder()
+                var script = RunScript()
+                try test.store.submit(try script.start(observer: acks).command)
+                test.faults.lmdb.failNext(call, with: code, isSticky: isSticky)
+                test.store.commitPending()
+                if isFinal {
+                    #expect(acks.errors.map(\.code) == [.commitOutcomeUnknown])
+                    #expect(test.store.health.kind == "poisoned")
+                } else {
+                    let waits = isSticky || [ENOSPC, EDQUOT, EFBIG].contains(code)
+                    #expect(test.store.health.kind == (waits ? "full" : "healthy"))
+                    #expect(acks.acks.isEmpty == waits)
+                    test.faults.heal()
+                    test.clock.advance(by: .seconds(2))
+                    while test.store.commitPending() {}
+                    #expect(acks.errors.isEmpty)
+                    #expect(acks.acks.count == 1)
+                    #expect(test.store.health == .healthy)
+                    try expectHolds(test.store, script)
+                }
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 import Glibc
-import LMDB
+package import LMDB
 import StepLocks
 import StepLog
 
@@ -44,7 +44,7 @@ package final class FaultPlan: Sendable {
         var afterEffect: Bool
     }
 
-    let lmdb = LMDBFaults()
+    package let lmdb = LMDBFaults()
     private let rule = Locked<Rule?>(nil)
 
     package init() {}
