@@ -15,13 +15,7 @@ extension Environment {
     package static func create(
         directory: String, options: Options = Options(), initialise: (WriteTransaction) throws -> Void
     ) throws -> Environment {
-        if unsafe mkdir(directory, 0o700) == 0 {
-            // The mode passed the umask; take away nothing, grant nothing to others.
-            unsafe chmod(directory, 0o700)
-            try syncDirectory(parent(of: directory))
-        } else if errno != EEXIST {
-            throw LMDBError(code: errno, operation: "make directory", path: directory)
-        }
+        try makeDirectory(directory)
         try FileChecks.checkDirectory(directory)
         let fileSystem = try FileChecks.checkFileSystem(directory, options)
         let lock = try lockDirectory(directory, waiting: true)
@@ -41,7 +35,19 @@ extension Environment {
             throw LMDBError(code: errno, operation: "rename", path: target)
         }
         try syncDirectory(directory)
+        // Also when the directory was there: whoever made it may have been killed before it was synced.
+        try syncDirectory(parent(of: directory))
         return try open(directory: directory, options: options)
+    }
+
+    /// Makes a directory for an environment (0700) unless it is there. `create` syncs its name.
+    package static func makeDirectory(_ directory: String) throws {
+        if unsafe mkdir(directory, 0o700) == 0 {
+            // The mode passed the umask; take away nothing, grant nothing to others.
+            unsafe chmod(directory, 0o700)
+        } else if errno != EEXIST {
+            throw LMDBError(code: errno, operation: "make directory", path: directory)
+        }
     }
 
     /// Writes the first commit into a new file in `work`, and syncs it.
@@ -127,7 +133,8 @@ extension Environment {
         return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
     }
 
-    private static func syncDirectory(_ path: String) throws {
+    /// Makes the names in a directory durable. — fsync
+    package static func syncDirectory(_ path: String) throws {
         let descriptor = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw LMDBError(code: errno, operation: "open", path: path) }
         defer { Glibc.close(descriptor) }

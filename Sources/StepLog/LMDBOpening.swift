@@ -8,8 +8,8 @@ struct LMDBOpening {
     var options: StoreOptions
 
     func openEngine() throws -> OpenedStore {
-        if mkdir(directory, 0o700) != 0, errno != EEXIST {
-            throw StoreError(.unusable, "make directory: \(String(cString: strerror(errno)))", path: directory)
+        do { try Environment.makeDirectory(directory) } catch {
+            throw StoreError(.unusable, "\(error)", path: directory)
         }
         try refuseFileSystem()
         let lock = try EngineLock(directory: directory)
@@ -25,7 +25,11 @@ struct LMDBOpening {
                 throw error
             }
         } catch {
-            if (error as? StoreError)?.code == .foreign { lock.withdraw() }
+            // A directory that is no store of ours is left as it was.
+            if let error = Self.storeError(error, directory) as? StoreError, [.foreign, .unusable].contains(error.code)
+            {
+                lock.withdraw()
+            }
             throw error
         }
     }

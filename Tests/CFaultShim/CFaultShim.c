@@ -72,6 +72,8 @@ static enum fault_file file_of(int descriptor) {
     if (length < (ssize_t)directory_length || memcmp(path, directory, directory_length) != 0) return fault_file_none;
     path[length] = 0;
     if (path[directory_length] != 0 && path[directory_length] != '/') return fault_file_none;
+    if (path[directory_length] == 0) return fault_file_parent;
+    if (strcmp(path + directory_length, "/store") == 0) return fault_file_directory;
     if (strstr(path, "/.creating-")) return fault_file_creation;
     if (ends_with(path, "/data.mdb")) return fault_file_data;
     if (ends_with(path, "/witness")) return fault_file_witness;
@@ -101,6 +103,11 @@ static bool is_struck(int descriptor, enum fault_call call, bool may_be_meta) {
             add(is_sync ? &report->data_syncs_after : &report->data_calls_after);
         }
     }
+    if (file == fault_file_directory && is_sync) {
+        add(&report->directory_syncs);
+        if (__atomic_load_n(&report->witness_writes, __ATOMIC_SEQ_CST) > 0) add(&report->directory_syncs_after_witness);
+    }
+    if (file == fault_file_parent && is_sync) add(&report->parent_syncs);
     if (file == fault_file_witness) add(&report->witness_writes);
     if (strike_at == 0 || number < strike_at || (number > strike_at && !is_sticky)) return false;
     if (number == strike_at) {

@@ -40,6 +40,13 @@ extension CrashTests {
             #expect(report.dataSyncs >= Int(commits))
             #expect(report.dataWrites >= 2 * Int(commits))
             #expect(report.calls >= 100)
+            // Making a store ends with syncing the names of what was made: the database's, the directory's own, the
+            // witness's. Later lives have no new names.
+            #expect(report.parentSyncs >= 1)
+            #expect(report.directorySyncs > report.directorySyncsAfterWitness)
+            #expect(report.directorySyncsAfterWitness == 1)
+            let (_, later) = try store.live()
+            #expect(later.directorySyncs + later.parentSyncs == 0)
             print("fault loop: \(commits) commits make \(report.calls) write and sync calls")
             #expect(try store.finish() == [])
         }

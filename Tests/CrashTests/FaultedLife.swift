@@ -25,7 +25,7 @@ enum Fault: Hashable {
 
 /// What the shim in the worker counted.
 struct FaultReport {
-    enum File: UInt64 { case none, data, witness, lock, creation, other, meta }
+    enum File: UInt64 { case none, data, witness, lock, creation, other, meta, directory, parent }
     enum Call: UInt64 { case none, write, pwrite, writev, fdatasync, fsync }
 
     /// All calls on files of the store, and how many of them were struck.
@@ -41,7 +41,11 @@ struct FaultReport {
     var witnessWrites: Int
     var reservations: Int
 
-    fileprivate static let words = 10
+    var directorySyncs: Int
+    var directorySyncsAfterWitness: Int
+    var parentSyncs: Int
+
+    fileprivate static let words = 13
 
     fileprivate init(_ words: [UInt64]) {
         let number = { (index: Int) in Int(words[index]) }
@@ -55,6 +59,9 @@ struct FaultReport {
         dataSyncs = number(7)
         witnessWrites = number(8)
         reservations = number(9)
+        directorySyncs = number(10)
+        directorySyncsAfterWitness = number(11)
+        parentSyncs = number(12)
     }
 }
 

@@ -4,8 +4,12 @@ import Glibc
 struct WitnessFile: WitnessStorage {
     static let name = "witness"
     let path: String
+    private let directory: String
 
-    init(directory: String) { path = "\(directory)/\(Self.name)" }
+    init(directory: String) {
+        self.directory = directory
+        path = "\(directory)/\(Self.name)"
+    }
 
     var exists: Bool { access(path, F_OK) == 0 }
 
@@ -24,7 +28,10 @@ struct WitnessFile: WitnessStorage {
 
     /// Opened anew each time (at most once a second), so that a file put in its place is noticed.
     func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_DSYNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let flags = O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC
+        var descriptor = open(path, flags)
+        let isNew = descriptor < 0 && errno == ENOENT
+        if isNew { descriptor = open(path, flags | O_CREAT, 0o600) }
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
         let count = pwrite(descriptor, bytes, bytes.count, off_t(offset))
@@ -33,6 +40,12 @@ struct WitnessFile: WitnessStorage {
             if count >= 0 { errno = ENOSPC }
             throw failure("write")
         }
+        guard isNew else { return }
+        // A file whose name is lost with the power is no witness; and its mode passed the umask.
+        let parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard parent >= 0 else { throw failure("open the directory of") }
+        defer { close(parent) }
+        guard fchmod(descriptor, 0o600) == 0, fsync(parent) == 0 else { throw failure("sync the directory of") }
     }
 
     private func failure(_ operation: String) -> StoreError {

@@ -30,7 +30,10 @@ enum fault_file {
     fault_file_creation,
     fault_file_other,
     // The part of the database that makes a commit count.
-    fault_file_meta
+    fault_file_meta,
+    // The store's directory, and the one that it lies in.
+    fault_file_directory,
+    fault_file_parent
 };
 
 // Eight bytes each, so that whoever reads the file needs no layout.
@@ -49,6 +52,10 @@ struct fault_report {
     uint64_t witness_writes;
     // Calls that ask for room in the database after the first struck one.
     uint64_t reservations;
+    // Syncs of the store's directory, of these after the witness was first written, and of the directory it lies in.
+    uint64_t directory_syncs;
+    uint64_t directory_syncs_after_witness;
+    uint64_t parent_syncs;
 };
 
 // Lets one byte be written to a descriptor once so many calls were struck.
