@@ -62,6 +62,7 @@ package final class Engine: DriverSession {
         store.didCommit = { [weak self] in self?.flushResumed() }
         store.busyRuns = { [weak self] in self?.hasRunsAtWork ?? false }
         store.onHealthChange = { [weak self] in self?.healthChanged($0) }
+        for warning in store.warnings { client.logger.warning("\(warning)") }
         timers.start { [weak self] in self?.timersFired($0) }
     }
 

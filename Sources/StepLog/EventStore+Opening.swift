@@ -103,7 +103,10 @@ enum EngineOpening {
             tables: tables, options: options, path: path, witness: storage, last: last, lock: lock)
         let writer = LogWriter(tables: tables, builder: builder, guards: guards, options: options, path: path)
         guards.checkQuota(writer)
-        return OpenedStore(path: path, tables: tables, heads: heads, writer: writer, lock: lock)
+        let loss = found.loss.map { "a loss was accepted (acceptRollback): \($0.detail)" }
+        return OpenedStore(
+            path: path, tables: tables, heads: heads, writer: writer, lock: lock,
+            warnings: [loss].compactMap { $0 } + tables.warnings)
     }
 
     /// The first transaction of this engine: from here on others are fenced.
@@ -140,7 +143,9 @@ enum EngineOpening {
         var epoch: UInt64
         var incarnation: UInt64
         var witness: Witness?
-        var isRolledBack: Bool
+        /// What was lost, and accepted as such.
+        var loss: StoreError?
+        var isRolledBack: Bool { loss != nil }
     }
 
     private static func examine(
@@ -152,18 +157,18 @@ enum EngineOpening {
             let (position, commit) = try Recovery.position(tables)
         else { throw StoreError(.damaged, "the store lacks its epoch, its incarnation or its log", table: .meta) }
         let witness = Witness.newest(in: witnessBytes)
-        var isRolledBack = false
+        var loss: StoreError?
         do {
             try Recovery.checkFence(commit, last: position.last, tables: tables)
             try Witness.check(
                 witness, incarnation: incarnation, last: position.last, isUnused: { try Recovery.isUnused(tables) },
                 commit: { try Recovery.commitRecord(at: $0, tables) })
         } catch let error as StoreError where options.acceptRollback && error.isRollback {
-            isRolledBack = true
+            loss = error
         }
         return Found(
             position: position, heads: try Recovery.heads(tables), epoch: epoch, incarnation: incarnation,
-            witness: witness, isRolledBack: isRolledBack)
+            witness: witness, loss: loss)
     }
 }
 

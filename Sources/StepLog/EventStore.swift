@@ -9,6 +9,9 @@ import Synchronization
 package final class EventStore: Sendable {
     /// The store's directory; `nil` in memory.
     package let path: String?
+    /// What the operator should know of the store as it was found: a loss that was accepted, a file system or a library
+    /// that promises less than others. For the log, once.
+    package let warnings: [String]
     let tables: any Tables
     private let source: SnapshotSource
     /// `nil` in a store opened for reading.
@@ -20,6 +23,7 @@ package final class EventStore: Sendable {
     init(_ opened: OpenedStore, mode: StoreOptions.WriterMode) throws(StoreError) {
         path = opened.path
         tables = opened.tables
+        warnings = opened.warnings
         writer = opened.writer
         lock = opened.lock
         source = SnapshotSource(

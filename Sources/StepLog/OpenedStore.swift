@@ -5,4 +5,6 @@ struct OpenedStore {
     var heads: SharedHeads
     var writer: LogWriter?
     var lock: EngineLock?
+    /// What its operator should know of.
+    var warnings: [String] = []
 }

@@ -26,6 +26,8 @@ struct GuardTests {
             var options = test.options
             options.acceptRollback = true
             let accepted = try EventStore.inMemory(tables, options: options)
+            #expect(accepted.warnings.count == 1)
+            #expect(accepted.warnings.first?.contains("acceptRollback") == true)
             #expect(try accepted.verify().isSound)
             accepted.close()
         case .lmdb:
@@ -186,6 +188,37 @@ struct GuardTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: "\(path)/data.mdb")) == before)
         #expect(!FileManager.default.fileExists(atPath: "\(path)/engine.lock"))
         #expect(!FileManager.default.fileExists(atPath: "\(path)/witness"))
+    }
+
+    @Test("A directory that is no store, or not fit for one, is left as it was")
+    func unfit() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.appending("other")
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        #expect(chmod(path, 0o700) == 0)
+        try Data(repeating: 7, count: 10_000).write(to: URL(fileURLWithPath: "\(path)/data.mdb"))
+        #expect(chmod("\(path)/data.mdb", 0o600) == 0)
+        #expect(openError(path, StoreOptions())?.code == .foreign)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["data.mdb"])
+        #expect(chmod("\(path)/data.mdb", 0o666) == 0)
+        #expect(openError(path, StoreOptions())?.code == .unusable)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["data.mdb"])
+    }
+
+    @Test("A doubtful file system and library are told once")
+    func warnings() throws {
+        let test = try TestStore(
+            .lmdb,
+            options: {
+                $0.tables.fileSystemType = { _ in FileSystemType(name: "tmpfs", suitability: .doubtful) }
+            })
+        #expect(test.store.warnings.contains { $0.contains("tmpfs") && $0.contains(test.directory) })
+        test.store.close()
+        let sound = FileSystemType(name: "ext4", suitability: .supported)
+        for (patch, count) in [(24, 0), (26, 1), (31, 1), (32, 0)] {
+            let library = LibraryVersion(major: 0, minor: 9, patch: patch)
+            #expect(LMDBTables.warnings(path: "/store", sound, library).count == count)
+        }
     }
 
     @Test("A newer format and unknown features are refused", arguments: StoreForm.allCases, [8, 10])

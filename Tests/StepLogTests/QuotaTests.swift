@@ -1,3 +1,5 @@
+import Glibc
+import LMDB
 import StepEvents
 import StepLocks
 import StepLog
@@ -30,6 +32,42 @@ struct QuotaTests {
         try test.commit(run.command)
         #expect(test.store.health.kind == health)
         #expect(accepted(test.store) == accepts)
+        test.store.close()
+    }
+
+    @Test("Who is refused reads what runs out, and how much must be freed")
+    func shortage() throws {
+        let space = StoreOptions.Space(freeBytes: 1 << 20, totalBytes: 1 << 30)
+        let full = try TestStore(.lmdb, options: { $0.space = { _ in space } })
+        let disk = full.store.submitError(Command(batch: EventBatch(), priority: .newRun))
+        #expect(disk?.detail.contains("the disk has 1048576 bytes free") == true)
+        #expect(disk?.detail.contains("free 66060288 bytes") == true)
+        full.store.close()
+
+        let small = try TestStore(.lmdb, options: { $0.quotaBytes = 20_000 })
+        let quota = small.store.submitError(Command(batch: EventBatch(), priority: .newRun))
+        #expect(quota?.detail.contains("of the quota of 20000 are in use") == true)
+        small.store.close()
+    }
+
+    @Test("When room runs out, readers far behind are named")
+    func lateReaders() throws {
+        let free = Locked(1 << 40)
+        let test = try TestStore(
+            .lmdb,
+            options: {
+                $0.tables.durability = .noneForTestsOnly
+                $0.space = { _ in StoreOptions.Space(freeBytes: free.withLock { $0 }, totalBytes: 1 << 40) }
+            })
+        var script = RunScript()
+        try test.store.read { _ throws in
+            for _ in 0..<1_001 { try test.commit(try script.start().command) }
+            free.withLock { $0 = 0 }
+            test.clock.advance(by: .seconds(1))
+            try test.commit(try script.start().command)
+        }
+        let error = test.store.submitError(Command(batch: EventBatch(), priority: .newRun))
+        #expect(error?.detail.contains("more than 1000 commits behind: process \(getpid())") == true)
         test.store.close()
     }
 

@@ -28,5 +28,17 @@ struct Quota: Hashable, Sendable {
         return usedBytes >= percent(80) ? .fillingUp : .roomy
     }
 
+    /// What runs out, and how much room would be enough for everything to be accepted again.
+    func shortage(usedBytes: Int, space: StoreOptions.Space?) -> String {
+        if let space, space.freeBytes < Self.reserve(of: space) {
+            let reserve = Self.reserve(of: space)
+            return "the disk has \(space.freeBytes) bytes free, and \(reserve) must stay free for running work: free"
+                + " \(reserve - space.freeBytes) bytes on it"
+        }
+        let over = max(1, usedBytes - percent(90) + 1)
+        return "\(usedBytes) bytes of the quota of \(bytes) are in use: free \(over) bytes, or raise the quota by"
+            + " \(over / 9 * 10 + 10)"
+    }
+
     private func percent(_ share: Int) -> Int { bytes / 100 * share }
 }

@@ -77,6 +77,35 @@ package final class LMDBTables: Tables {
 
     package func checkReaders() throws(TablesError) -> Int { try translated { try environment.checkReaders() } }
 
+    package func laggingReaders(behind transactions: UInt64) throws(TablesError) -> [Int32] {
+        try translated {
+            let last = try environment.info.lastTransactionID
+            let late = try environment.readers().filter { ($0.transactionID ?? last) &+ transactions < last }
+            return Set(late.map(\.processID)).sorted()
+        }
+    }
+
+    package var warnings: [String] {
+        Self.warnings(path: environment.path, environment.fileSystem, LibraryVersion.loaded)
+    }
+
+    package static func warnings(
+        path: String, _ fileSystem: FileSystemType, _ library: LibraryVersion
+    ) -> [String] {
+        var warnings: [String] = []
+        if fileSystem.suitability == .doubtful {
+            warnings.append(
+                "\(path) lies on \(fileSystem.name), which may lose what was synced when the machine stops; a local"
+                    + " disk does not")
+        }
+        if library.racesOnClose {
+            warnings.append(
+                "liblmdb \(library) may lose locks when one process opens the store while another closes it; use"
+                    + " 0.9.25 or before, or 0.9.32 or later")
+        }
+        return warnings
+    }
+
     package func close() { environment.close() }
 }
 

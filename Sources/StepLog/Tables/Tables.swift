@@ -16,10 +16,17 @@ package protocol Tables: AnyObject, Sendable {
     func grow(to bytes: Int) throws(TablesError)
     /// Frees what readers that died have held. Returns how many there were.
     @discardableResult func checkReaders() throws(TablesError) -> Int
+    /// Processes that read a state more than `transactions` old, whose replaced pages can't be reused meanwhile.
+    func laggingReaders(behind transactions: UInt64) throws(TablesError) -> [Int32]
+    /// What whoever runs the store should know of where it is kept.
+    var warnings: [String] { get }
     func close()
 }
 
 extension Tables {
+    package func laggingReaders(behind transactions: UInt64) throws(TablesError) -> [Int32] { [] }
+    package var warnings: [String] { [] }
+
     /// What to do about a full map: free what dead readers hold, and make the map larger, so that a transaction of
     /// `bytes` surely fits.
     func makeRoom(for bytes: Int) throws(TablesError) {

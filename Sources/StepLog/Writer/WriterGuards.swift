@@ -22,12 +22,15 @@ final class WriterGuards {
     private var spaceAt: UInt64?
     private var freeBytes: Int?
     private var level = Quota.Level.roomy
+    private var shortage: StoreError?
 
     /// The witness costs a flush.
     private static let witnessInterval: UInt64 = 1_000_000_000
     /// At 500 MB/s the disk loses 50 MB meanwhile, less than the smallest reserve.
     private static let quotaInterval: UInt64 = 100_000_000
     private static let readersInterval: UInt64 = 30_000_000_000
+    /// From where on a reader is named when room runs out.
+    private static let readersLag: UInt64 = 1_000
 
     init(
         tables: any Tables, options: StoreOptions, path: String?, witness: any WitnessStorage, last: Witness,
@@ -104,10 +107,13 @@ final class WriterGuards {
         guard !isFull, let info = try? tables.info else { return }
         var used = info.usedBytes
         if quota.isNear(usedBytes: used) { used -= (try? tables.reusableBytes()) ?? 0 }
-        let level = quota.level(usedBytes: used, space: path.flatMap { options.space($0) })
+        let space = path.flatMap { options.space($0) }
+        let level = quota.level(usedBytes: used, space: space)
+        // Told anew only when the level changes: the numbers in it change all the time.
+        let known = level == self.level ? shortage : nil
+        let error = known ?? describe(level, usedBytes: used, space, isRising: level > self.level)
+        shortage = error
         self.level = level
-        let error = StoreError(
-            .storageFull, "the quota of \(quota.bytes) bytes or the disk's reserve is nearly used up", path: path)
         writer.queue.refuse {
             $0.newRuns = level >= .noNewRuns ? error : nil
             $0.normal = level >= .completionsOnly ? error : nil
@@ -117,6 +123,18 @@ final class WriterGuards {
         case .fillingUp: writer.report(.fillingUp(quotaBytes: quota.bytes))
         case .noNewRuns, .completionsOnly: writer.report(.full(error))
         }
+    }
+
+    private func describe(
+        _ level: Quota.Level, usedBytes: Int, _ space: StoreOptions.Space?, isRising: Bool
+    ) -> StoreError {
+        var detail = quota.shortage(usedBytes: usedBytes, space: space)
+        let late = isRising ? (try? tables.laggingReaders(behind: Self.readersLag)) ?? [] : []
+        if !late.isEmpty {
+            let who = late.map { "process \($0)" }.joined(separator: ", ")
+            detail += "; pages are held back by readers more than \(Self.readersLag) commits behind: \(who)"
+        }
+        return StoreError(.storageFull, detail, path: path)
     }
 
     private func planIdleWork(_ position: LogPosition) {
