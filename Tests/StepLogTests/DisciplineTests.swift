@@ -81,10 +81,10 @@ struct DisciplineTests {
 
     @Test("All commits come from one thread, on which every signal is blocked")
     func writerThread() throws {
-        let watched = Locked<[WatchedTables.Seen]>([])
+        let watched = Locked<[ThreadTables.Seen]>([])
         let test = try TestStore(
             .lmdb, writer: .thread,
-            options: { $0.around = { base in WatchedTables(base) { seen in watched.withLock { $0.append(seen) } } } })
+            options: { $0.around = { base in ThreadTables(base) { seen in watched.withLock { $0.append(seen) } } } })
         watched.withLock { $0 = [] }
         let acks = AckRecorder()
         var script = RunScript()
@@ -123,7 +123,7 @@ struct DisciplineTests {
 }
 
 /// Tables that tell on which thread, and with which signals blocked, each transaction begins.
-private final class WatchedTables: Tables {
+private final class ThreadTables: Tables {
     struct Seen: Sendable {
         var thread: UInt
         var blocked: Set<Int32>

@@ -38,6 +38,7 @@ final class WatchedTables: Tables {
     func beginWrite() throws(TablesError) -> any WriteTables { try base.beginWrite() }
     var info: TablesInfo { get throws(TablesError) { try base.info } }
     func reusableBytes() throws(TablesError) -> Int { try base.reusableBytes() }
+    func reserve(bytes: Int, isTight: Bool) throws(TablesError) { try base.reserve(bytes: bytes, isTight: isTight) }
     func grow(to bytes: Int) throws(TablesError) { try base.grow(to: bytes) }
     func checkReaders() throws(TablesError) -> Int { try base.checkReaders() }
     func close() { base.close() }
