@@ -91,7 +91,7 @@ extension CrashTests {
         @Test("A write that stops half-way on a full disk heals by itself, and nothing is lost")
         func shortWrite() async throws {
             // The first request after the write tells that the disk is full, the others meet commits tried again.
-            try await atEveryCall(.short(requests: 6), step: 3) { life, report in
+            try await atEveryCall(.short(requests: 6)) { life, report in
                 if report.file == .meta, Self.hasFailed(life) { return nil }
                 if report.file == .data, report.call == .pwrite || report.call == .writev {
                     guard life.marks.contains(.ready) else { return Self.isFull(life) ? nil : "unexpected end" }
