@@ -74,6 +74,57 @@ struct ParkingTests {
         }
     }
 
+    @Test("A kept signal reaches a run that must make room as it begins to wait", arguments: StoreForm.allCases)
+    func keptForParked(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let gate = Gate()
+            let flow = engine.client.workflow("wait", input: Int.self) { _, step in
+                try await step.run("before") { await gate.pass() }
+                return try await step.waitForSignal("w", signal: "s", as: Int.self) ?? -1
+            }
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            try await engine.run()
+            try await engine.client.signal("s", 7, ifNobodyWaits: .keep(for: .seconds(1_000)))
+            let first = try await flow.start(1)
+            try await gate.reached()
+            let second = try await other.start(1)
+            gate.open()
+            #expect(try await second.result() == 1)
+            #expect(try await first.result() == 7)
+            #expect(try await engine.read { try $0.kept("s").isEmpty })
+        }
+    }
+
+    @Test("Signals that are kept while runs begin to wait and leave memory all arrive", arguments: StoreForm.allCases)
+    func keptMeanwhile(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 3 }) { engine in
+            let flow = engine.client.workflow("wait", input: Int.self) { context, step in
+                let first = try await step.waitForSignal("a", signal: "a/\(context.input)", as: Int.self) ?? -1
+                let second = try await step.waitForSignal("b", signal: "b/\(context.input)", as: Int.self) ?? -1
+                return first + second
+            }
+            try await engine.run()
+            let client = engine.client
+            let count = 60
+            async let starts = withThrowingTaskGroup(of: Run<Int>.self) { group in
+                for number in 0..<count { group.addTask { try await flow.start(number) } }
+                return try await group.reduce(into: [Run<Int>]()) { $0.append($1) }
+            }
+            async let signals: Void = withThrowingTaskGroup(of: Void.self) { group in
+                var generator = SeededGenerator(seed: 5)
+                for number in (0..<2 * count).shuffled(using: &generator) {
+                    let name = number < count ? "a/\(number)" : "b/\(number - count)"
+                    group.addTask {
+                        _ = try await client.signal(name, 1, ifNobodyWaits: .keep(for: .seconds(1_000)))
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await signals
+            for run in try await starts { #expect(try await run.result() == 2) }
+        }
+    }
+
     @Test("Parents and children more than there are places for", arguments: StoreForm.allCases)
     func children(form: StoreForm) async throws {
         try await withEngine(form, configure: { $0.maxResidentRuns = 2 }) { engine in

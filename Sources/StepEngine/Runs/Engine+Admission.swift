@@ -88,11 +88,12 @@ extension Engine {
         pump()
     }
 
-    /// Gives the input to the run if it is in memory. Returns whether it is.
-    func postIfResident(_ input: InstanceInput, to run: RunNumber) -> Bool {
+    /// Offers a kept signal to the run if it is in memory. Returns whether it is.
+    func offer(_ kept: KeptSignal, _ offer: SignalOffer, toResident run: RunNumber) -> Bool {
         let (isResident, instance) = state.withLock { state -> (Bool, WorkflowInstance?) in
-            guard let instance = state.residents[run]?.instance else { return (false, nil) }
-            return (true, instance.deposit(input) ? instance : nil)
+            guard let resident = state.residents[run], let instance = resident.instance else { return (false, nil) }
+            resident.keep(kept, forOffer: offer.id)
+            return (true, instance.deposit(.offer(offer)) ? instance : nil)
         }
         if let instance { pool.submit(.drain(instance)) }
         return isResident
@@ -100,20 +101,40 @@ extension Engine {
 
     /// The function is leaving memory, or has left: keep the input for its next instance.
     func bounce(_ input: InstanceInput, from resident: Resident) {
-        if case .offer(let offer) = input, resident.takeKept(forOffer: offer.id) != nil {
-            // The next instance asks for kept signals itself.
-            return answerOffer(offer.id, .success(.notWaiting))
-        }
         let run = resident.number
-        let (isKept, hasLeft) = state.withLock { state -> (Bool, Bool) in
-            guard state.phase.isRunning || state.phase.isStopping else { return (false, false) }
-            state.stash[run, default: []].append(input)
-            guard state.residents[run] == nil, state.phase.isRunning else { return (true, false) }
-            state.enqueue(run, woken: true)
-            return (true, true)
+        if case .offer(let offer) = input, resident.takeKept(forOffer: offer.id) != nil {
+            // The next instance asks for kept signals itself, so it is enough that there is one.
+            answerOffer(offer.id, .success(.notWaiting))
+            return bringBack(run, from: resident)
         }
+        let (isKept, hasLeft, next) = state.withLock { state -> (Bool, Bool, WorkflowInstance?) in
+            guard state.phase.isRunning || state.phase.isStopping else { return (false, false, nil) }
+            if let next = state.residents[run], next !== resident, let instance = next.instance {
+                // It has left and come back: nobody would look into the stash before it leaves again.
+                return (true, false, instance.deposit(input) ? instance : nil)
+            }
+            state.stash[run, default: []].append(input)
+            guard state.residents[run] == nil, state.phase.isRunning else { return (true, false, nil) }
+            state.enqueue(run, woken: true)
+            return (true, true, nil)
+        }
+        if let next { pool.submit(.drain(next)) }
         if !isKept { refuseForNow([input]) }
         if hasLeft { pump() }
+    }
+
+    /// Sees to it that a run whose instance is leaving memory, or has left, is read into it again.
+    func bringBack(_ run: RunNumber, from resident: Resident? = nil) {
+        state.withLock { state in
+            guard state.phase.isRunning, !state.held.contains(run) else { return }
+            if let current = state.residents[run] {
+                // Something in the stash, even nothing, makes it come back when it has left.
+                if current === resident { state.stash[run, default: []] += [] }
+            } else {
+                state.enqueue(run, woken: true)
+            }
+        }
+        pump()
     }
 
     private func load(_ run: RunNumber) {
@@ -199,9 +220,11 @@ extension Engine {
         if wantsRoom { parkForRoom() }
     }
 
-    func waitingChanged(_ resident: Resident, since: Timestamp?) {
+    func waitingChanged(_ resident: Resident) {
         let wantsRoom = state.withLock { state in
             guard state.residents[resident.number] === resident else { return false }
+            // Asked for under the lock, so that the last of two changes at once counts.
+            let since = resident.parkableSince
             state.waiting.set(resident.number, since: since)
             return since != nil && state.wantsRoom
         }

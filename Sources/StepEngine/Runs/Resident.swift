@@ -28,8 +28,16 @@ final class Resident: InstanceHost, CommitObserver {
     /// Set once, before the instance is begun.
     private let box = Locked<WorkflowInstance?>(nil)
     private let functionEnded = Atomic<Bool>(false)
-    /// When the run began to wait, if it does; for choosing which run to park.
-    private let waitingSince = Locked<Timestamp?>(nil)
+    private let idleness = Locked(Idleness())
+
+    /// For choosing which run to park.
+    private struct Idleness {
+        /// When the run began to wait, if it does.
+        var since: Timestamp?
+        /// Waits for which kept signals are being looked for. A run that was parked meanwhile would be back for them
+        /// at once, ahead of those for whom it made room.
+        var searches = 0
+    }
 
     init(_ state: RunState, engine: Engine, durableThrough: UInt32) {
         number = state.run
@@ -102,14 +110,24 @@ final class Resident: InstanceHost, CommitObserver {
     func keep(_ signal: KeptSignal, forOffer id: UInt64) { keptOffers.withLock { $0[id] = signal } }
     func takeKept(forOffer id: UInt64) -> KeptSignal? { keptOffers.withLock { $0.removeValue(forKey: id) } }
 
+    /// Since when the run does nothing but wait, if it may leave memory meanwhile.
+    var parkableSince: Timestamp? { idleness.withLock { $0.searches == 0 ? $0.since : nil } }
+
     private func noteWaiting(_ instance: WorkflowInstance) {
         let waits = instance.canBeParked
-        let changed = waitingSince.withLock { since in
-            guard (since != nil) != waits else { return false }
-            since = waits ? instance.state.lastTime : nil
+        let changed = idleness.withLock { idleness in
+            guard (idleness.since != nil) != waits else { return false }
+            idleness.since = waits ? instance.state.lastTime : nil
             return true
         }
-        if changed { engine.waitingChanged(self, since: waits ? instance.state.lastTime : nil) }
+        if changed { engine.waitingChanged(self) }
+    }
+
+    func beginsSearch() { idleness.withLock { $0.searches += 1 } }
+
+    func endsSearch() {
+        idleness.withLock { $0.searches -= 1 }
+        engine.waitingChanged(self)
     }
 
     /// The run's first event is durable; someone else had submitted it.

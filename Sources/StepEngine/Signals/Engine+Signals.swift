@@ -124,7 +124,9 @@ extension Engine {
             return
         }
         guard hasKept else { return }
+        resident.beginsSearch()
         Task { [self] in
+            defer { resident.endsSearch() }
             do {
                 _ = try await signals.inTurn(signal) { try await offerKept(signal, to: waiter) }
             } catch {
@@ -137,7 +139,8 @@ extension Engine {
         signals.remove(SignalRouter.Waiter(since: since, run: run, step: step), for: signal)
     }
 
-    /// Offers kept signals of the name, the oldest first, until one is taken. Returns whether one was.
+    /// Offers kept signals of the name, the oldest first, until one is taken. Returns whether one was. A waiter that
+    /// has left memory is brought back, and asks itself.
     private func offerKept(_ name: String, to waiter: SignalRouter.Waiter) async throws -> Bool {
         let store = store
         let now = clock.now
@@ -152,13 +155,13 @@ extension Engine {
             }
         }
         for (row, body) in kept {
-            let resident = state.withLock { $0.residents[waiter.run] }
-            guard let resident else { return false }
             let verdict = try await signals.offer { id in
-                resident.keep(KeptSignal(name: name, keptAt: row.keptAt), forOffer: id)
                 // The key's receipt stands already: keeping the signal wrote it.
                 let offer = SignalOffer(id: id, step: waiter.step, payload: body.payload, idempotencyKey: nil)
-                if !postIfResident(.offer(offer), to: waiter.run) { answerOffer(id, .success(.notWaiting)) }
+                let kept = KeptSignal(name: name, keptAt: row.keptAt)
+                guard !self.offer(kept, offer, toResident: waiter.run) else { return }
+                answerOffer(id, .success(.notWaiting))
+                bringBack(waiter.run)
             }
             switch verdict {
             case .accepted: return true
