@@ -182,6 +182,36 @@ struct SignalTests {
         }
     }
 
+    @Test("A wait that changed code no longer asks for does not hold its signals up", arguments: StoreForm.allCases)
+    func abandonedWait(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let flow = waiter(engine.client)
+            try await engine.run()
+            let run = try await flow.start("s")
+            try await engine.untilWaiting(run.id, for: "s")
+            try await engine.restart()
+            engine.client.workflow("wait", input: String.self) { _, step in
+                try await step.sleep("nap", for: .seconds(10_000))
+            }
+            let others = engine.client.workflow("other", input: String.self) { context, step in
+                try await step.waitForSignal("w", signal: context.input, as: Approval.self)?.by ?? "timeout"
+            }
+            try await engine.run()
+            try await engine.untilSleeping(run.id)
+            // Past the time at which the engine looks for runs without code.
+            engine.clock.advance(by: .seconds(6))
+            let other = try await others.start("s")
+            try await engine.untilWaiting(other.id, for: "s")
+            let client = engine.client
+            async let receiver = client.signal("s", Approval(by: "me"))
+            try await engine.clock.untilAlarm(within: .seconds(10))
+            engine.clock.advance(by: .seconds(10))
+            #expect(try await receiver == other.id)
+            #expect(try await other.result() == "me")
+            #expect(try await engine.client.signal("s", Approval(by: "late")) == nil)
+        }
+    }
+
     @Test("Many signals at once go to as many waiters, one each", arguments: StoreForm.allCases)
     func concurrent(form: StoreForm) async throws {
         try await withEngine(form) { engine in

@@ -197,6 +197,7 @@ final class MachineBench {
         case .due: "due"
         case .attemptTimeout(let attempt): "timeout#\(attempt)"
         case .abandon(let attempt): "abandon#\(attempt)"
+        case .claim: "claim"
         }
     }
 

@@ -64,7 +64,8 @@ import Testing
         _ = bench.wait("w", "paid", timeout: .seconds(60))
         #expect(bench.settle() == ["1 waitStarted after 0", "timer 1 due in 60.0s", "await signal paid for 1"])
         bench.offer(1, "42")
-        #expect(bench.settle() == ["2 waitResolved", "offer 1 accepted", "deliver w 42"])
+        #expect(
+            bench.settle() == ["stop awaiting paid for 1", "2 waitResolved", "offer 1 accepted", "deliver w 42"])
     }
 
     @Test func aTimeoutThatComesSecondIsIgnored() throws {
@@ -73,7 +74,8 @@ import Testing
         _ = bench.settle()
         bench.offer(1, "42")
         bench.fire(1, after: 60)
-        #expect(bench.settle() == ["2 waitResolved", "offer 1 accepted", "deliver w 42"])
+        #expect(
+            bench.settle() == ["stop awaiting paid for 1", "2 waitResolved", "offer 1 accepted", "deliver w 42"])
         bench.fire(1, after: 60)
         #expect(bench.settle() == [])
     }
@@ -97,7 +99,8 @@ import Testing
         bench.offer(1, #""forty-two""#)
         #expect(bench.settle() == ["2 signalRejected", "offer 1 rejected"])
         bench.offer(1, "42")
-        #expect(bench.settle() == ["3 waitResolved", "offer 2 accepted", "deliver w 42"])
+        #expect(
+            bench.settle() == ["stop awaiting paid for 1", "3 waitResolved", "offer 2 accepted", "deliver w 42"])
     }
 
     @Test func aWaitThatGoesOnIsRegisteredAgain() throws {
@@ -131,8 +134,8 @@ import Testing
         _ = bench.wait("w", "paid")
         #expect(
             bench.settle() == [
-                "await signal paid for 3", "4 signalRejected", "offer 1 rejected", "5 waitResolved", "offer 2 accepted",
-                "offer 3 not waiting", "deliver w 42",
+                "await signal paid for 3", "4 signalRejected", "offer 1 rejected", "stop awaiting paid for 3",
+                "5 waitResolved", "offer 2 accepted", "offer 3 not waiting", "deliver w 42",
             ])
     }
 
@@ -144,8 +147,8 @@ import Testing
         _ = bench.wait("w", "paid", timeout: .seconds(60))
         #expect(
             bench.settle() == [
-                "timer 1 due in -540.0s", "await signal paid for 1", "2 waitResolved", "offer 1 accepted",
-                "deliver w 42",
+                "timer 1 due in -540.0s", "await signal paid for 1", "stop awaiting paid for 1", "2 waitResolved",
+                "offer 1 accepted", "deliver w 42",
             ])
     }
 
@@ -158,8 +161,8 @@ import Testing
         bench.offer(1, "2")
         #expect(
             bench.settle() == [
-                "await signal paid for 1", "2 waitResolved", "offer 1 accepted", "offer 2 not waiting",
-                "deliver w 1",
+                "await signal paid for 1", "stop awaiting paid for 1", "2 waitResolved", "offer 1 accepted",
+                "offer 2 not waiting", "deliver w 1",
             ])
     }
 

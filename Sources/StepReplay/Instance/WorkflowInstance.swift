@@ -193,7 +193,9 @@ package final class WorkflowInstance: @unchecked Sendable {
         case .awaitDurable(let continuation): awaitDurable(continuation)
         case .functionEnded(let outcome): machine.functionEnded(outcome, at: now)
         case .committed(let sequence): committed(through: sequence, at: now)
-        case .timerFired(let timer): machine.timerFired(timer, at: now)
+        case .timerFired(let timer):
+            machine.isOutside = view.withLock { $0.outside > 0 }
+            machine.timerFired(timer, at: now)
         case .offer(let offer): machine.offer(offer, at: now)
         case .signalDelivered(let step, let run): machine.signalDelivered(step, to: run, at: now)
         case .childEnded(let step, let outcome): machine.childEnded(step, outcome, at: now)

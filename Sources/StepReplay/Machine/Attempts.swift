@@ -206,6 +206,7 @@ extension RunMachine {
             setBusy(step, nil)
             step.waitsForBody = false
             startNextAttempt(number, at: time)
+        case .claim: claimTimerFired(number, at: time)
         case .due: dueTimerFired(step, at: time)
         }
     }

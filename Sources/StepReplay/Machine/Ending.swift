@@ -184,6 +184,6 @@ extension RunMachine {
     /// Whether every pending call only waits, so that the run could leave memory.
     package var onlyWaits: Bool {
         phase == .running && busyBodies == 0 && waitingCalls > 0 && undurable.isEmpty && unstarted.isEmpty
-            && ready.isEmpty && !state.open.isEmpty && state.unsettledAttempts == 0
+            && ready.isEmpty && offers.isEmpty && !state.open.isEmpty && state.unsettledAttempts == 0
     }
 }

@@ -57,6 +57,8 @@ package struct MachineTimer: Hashable, Sendable {
         case attemptTimeout(UInt32)
         /// The body of a timed-out attempt has not ended.
         case abandon(UInt32)
+        /// The code has not come to a wait that a signal came for.
+        case claim
     }
 
     package var step: StepNumber

@@ -72,6 +72,11 @@ package struct RunMachine: ~Copyable {
     package internal(set) var durableThrough: UInt32
     /// Signals for waits that the replayed code has not asked for yet.
     var offers: [StepNumber: [SignalOffer]] = [:]
+    /// Those of these waits that the code must ask for soon, and those for which it did not.
+    var claims: Set<StepNumber> = []
+    var unclaimed: Set<StepNumber> = []
+    /// Whether the code is busy with something that it has declared and that is no step.
+    package var isOutside = false
     /// Whether the code has had all that was recorded and has gone on to something new.
     var hasCaughtUp = false
     /// How many calls wait for an answer.
@@ -204,7 +209,10 @@ package struct RunMachine: ~Copyable {
             }
             return true
         }
-        guard !unstarted.isEmpty, settings.startsSteps else { return false }
+        guard !unstarted.isEmpty, settings.startsSteps else {
+            limitClaims(at: time)
+            return false
+        }
         hasCaughtUp = true
         var calls: [UnstartedCall] = []
         swap(&calls, &spareCalls)
@@ -221,6 +229,7 @@ package struct RunMachine: ~Copyable {
             }
         }
         beginDurable(at: time)
+        limitClaims(at: time)
         return !ready.isEmpty
     }
 

@@ -1,3 +1,4 @@
+import HeapModule
 import StepCore
 package import StepEvents
 
@@ -48,6 +49,7 @@ extension RunMachine {
 
     mutating func carryOnWait(_ number: StepNumber, at time: Timestamp) {
         guard case .wait(let signal, let since, let timeoutAt) = state.open[number]?.activity else { return }
+        unclaimed.remove(number)
         if let timeoutAt {
             // A signal that came while the run was away, before the timeout, is older than the timeout.
             if timeoutAt <= time, offers[number]?.isEmpty ?? true {
@@ -63,7 +65,9 @@ extension RunMachine {
 
     /// A signal came for a wait of this run.
     package mutating func offer(_ offer: SignalOffer, at time: Timestamp) {
-        guard phase == .running, case .wait = state.open[offer.step]?.activity, let step = steps[offer.step] else {
+        guard phase == .running, case .wait(let signal, let since, _) = state.open[offer.step]?.activity,
+            let step = steps[offer.step], !unclaimed.contains(offer.step)
+        else {
             actions.append(.answerOffer(offer, .notWaiting))
             return
         }
@@ -81,12 +85,40 @@ extension RunMachine {
             actions.append(.answerOffer(offer, .rejected(failure)))
             return
         }
+        actions.append(.stopAwaitingSignal(offer.step, signal: signal, since: since))
         conclude(
             offer.step, .value(offer.payload),
             as: .waitResolved(
                 WaitResolved(step: offer.step, payload: offer.payload, idempotencyKey: offer.idempotencyKey)),
             at: time)
         actions.append(.answerOffer(offer, .accepted))
+    }
+
+    /// How long code that waits for other things may take to come to a wait that a signal came for.
+    static let claimLimit = Duration.seconds(10)
+
+    /// The code has nothing left to do. Where it does not come to a wait that the history has, it was probably changed
+    /// and no longer asks for it, so the wait's signals are not held up for ever. It gets some time all the same: it may
+    /// be busy with something that is no step.
+    mutating func limitClaims(at time: Timestamp) {
+        guard !offers.isEmpty, waitingCalls > 0, ready.isEmpty, unstarted.isEmpty else { return }
+        for number in offers.keys.sorted() where steps[number]?.call == nil && claims.insert(number).inserted {
+            setClaimTimer(number, at: time)
+        }
+    }
+
+    private mutating func setClaimTimer(_ number: StepNumber, at time: Timestamp) {
+        setTimer(
+            MachineTimer(
+                step: number, purpose: .claim, due: time.advanced(by: Self.claimLimit), wait: Self.claimLimit))
+    }
+
+    /// The time for the code to come to a wait is over, unless it is busy with something that it has declared.
+    mutating func claimTimerFired(_ number: StepNumber, at time: Timestamp) {
+        guard steps[number]?.call == nil, offers[number] != nil else { return }
+        guard !isOutside, waitingCalls > 0 else { return setClaimTimer(number, at: time) }
+        unclaimed.insert(number)
+        for offer in offers.removeValue(forKey: number) ?? [] { actions.append(.answerOffer(offer, .notWaiting)) }
     }
 
     mutating func startSending(_ send: SendSignalStep, _ unstarted: UnstartedCall, at time: Timestamp) {
