@@ -5,6 +5,24 @@ import Testing
 
 /// Attempts that a crash or a shutdown cut off.
 @Suite struct InterruptionTests {
+    @Test func aTurnIsOnlyTakenByAStepThatTheCodeAskedForAndThatWaitsForIt() throws {
+        var history = HistoryBuilder()
+        let step = history.started("a")
+        history.interrupted(step)
+        history.startedAgain(step, attempt: 2)
+        history.interrupted(step)
+        var bench = try MachineBench(history)
+        // Granted to the instance before this one.
+        bench.machine.turnGranted(step, at: bench.time)
+        #expect(bench.settle() == ["end turn 1"])
+        _ = bench.run("a")
+        #expect(bench.settle() == ["await turn 1"])
+        bench.machine.turnGranted(step, at: bench.time)
+        #expect(bench.settle() == ["5 stepStarted#3", "execute a#3"])
+        bench.machine.turnGranted(step, at: bench.time)
+        #expect(bench.settle() == ["end turn 1"])
+    }
+
     private func history(interruptions: Int) -> HistoryBuilder {
         var history = HistoryBuilder()
         let step = history.started("a")

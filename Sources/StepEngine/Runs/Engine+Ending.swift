@@ -57,6 +57,7 @@ extension Engine {
         }
         resident.detach()
         guard let stashed else { return pump() }
+        withdrawTurns(of: run)
         for input in stashed { reportLate(input, for: run) }
         for case .offer(let offer) in stashed { answerOffer(offer.id, .success(.notWaiting)) }
         for case .cancelRun(_, _, let token) in stashed { answerCancel(token, .success(false)) }

@@ -32,6 +32,7 @@ extension Engine {
         timers.clear(.shutdownGrace)
         let (left, letGo) = state.withLock { state -> ([InstanceInput], [Resident]) in
             state.stopsAtOnce = false
+            state.turns = TurnQueue()
             var letGo: [Resident] = []
             if state.phase.isRunning || state.phase.isStopping {
                 state.phase = .idle

@@ -91,6 +91,9 @@ extension Engine {
         grant(state.withLock { $0.turns.end(TurnQueue.Turn(run: run, step: step)) })
     }
 
+    /// The run's next instance asks for a turn itself, if it still wants one.
+    func withdrawTurns(of run: RunNumber) { grant(state.withLock { $0.turns.withdraw(run) }) }
+
     private func grant(_ next: (turn: TurnQueue.Turn, id: UInt64)?) {
         guard let next else { return }
         let resident = state.withLock { $0.residents[next.turn.run] }

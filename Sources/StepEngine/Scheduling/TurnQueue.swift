@@ -30,6 +30,14 @@ struct TurnQueue {
         return grant()
     }
 
+    /// A run leaves memory; returns the next turn to be granted, if any.
+    mutating func withdraw(_ run: RunNumber) -> (turn: Turn, id: UInt64)? {
+        if !waiting.isEmpty { waiting.removeAll { $0.run == run } }
+        guard current?.turn.run == run else { return nil }
+        current = nil
+        return grant()
+    }
+
     /// The time of a turn is up; returns the next to be granted, if any.
     mutating func expire(_ id: UInt64) -> (turn: Turn, id: UInt64)? {
         guard current?.id == id else { return nil }

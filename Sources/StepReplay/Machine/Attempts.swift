@@ -63,7 +63,9 @@ extension RunMachine {
 
     /// The engine lets a step start that crashes had interrupted before.
     package mutating func turnGranted(_ number: StepNumber, at time: Timestamp) {
-        guard phase == .running, !isQuiescing, let step = steps[number], step.outcome == nil else {
+        guard phase == .running, !isQuiescing, let step = steps[number], step.outcome == nil, step.call != nil,
+            case .attempt(_, let activity) = state.open[number]?.activity, activity != .running
+        else {
             actions.append(.endTurn(number))
             return
         }
