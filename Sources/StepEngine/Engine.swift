@@ -18,6 +18,7 @@ package final class Engine: DriverSession {
     let randomness: any EngineRandomness
     let pool: WorkerPool
     let timers: TimerService
+    let timersAtOnce: Int
     let bodyExecutor: BodyExecutor
     let state: Locked<EngineState>
     let results = ResultWaiters()
@@ -33,11 +34,14 @@ package final class Engine: DriverSession {
         package var randomness: any EngineRandomness
         /// Threads that drain runs and read the store, and as many that run bodies.
         package var threads: Int
+        /// How many timers of runs that are not resident are set at once; the others wait in the store.
+        package var timersAtOnce: Int
 
         package init(
             clock: any EngineClock = SystemClock(), randomness: any EngineRandomness = SystemRandomness(),
-            threads: Int = min(8, max(2, EngineThread.processors))
+            threads: Int = min(8, max(2, EngineThread.processors)), timersAtOnce: Int = 10_000
         ) {
+            self.timersAtOnce = max(1, timersAtOnce)
             self.clock = clock
             self.randomness = randomness
             self.threads = threads
@@ -58,6 +62,7 @@ package final class Engine: DriverSession {
         pool = WorkerPool(threads: surroundings.threads)
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
+        timersAtOnce = surroundings.timersAtOnce
         state = Locked(EngineState(nextRun: last.value + 1))
         store.didCommit = { [weak self] in self?.flushResumed() }
         store.busyRuns = { [weak self] in self?.hasRunsAtWork ?? false }

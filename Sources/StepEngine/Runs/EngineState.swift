@@ -101,6 +101,13 @@ struct EngineState {
         queued = []
     }
 
+    /// Whether a run that is not resident is to be woken when something is due: it is not about to be read into memory
+    /// anyway, and there is code that could go on with it.
+    func needsWake(_ run: RunNumber) -> Bool {
+        residents[run] == nil && !queued.contains(run) && !loading.contains(run) && admitting[run] == nil
+            && !held.contains(run) && !stranded.values.contains { $0.contains(run) }
+    }
+
     /// How many histories are read at once. The threads that read also drain the runs: with all of thousands of open
     /// runs queued for reading at once, the first step of the first run would end only after the last run was read,
     /// and a process that keeps dying during that time would get nowhere.

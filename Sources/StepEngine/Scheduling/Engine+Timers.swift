@@ -10,8 +10,8 @@ extension Engine {
     /// Timers of runs that are not resident are kept on disk and set this far ahead, so that a million sleeping runs
     /// cost no memory.
     static let timerWindow = Duration.seconds(60)
-    /// At most this many of them are set at once.
-    private static let timersAtOnce = 10_000
+    /// How many rows of the table are read at once.
+    private static let timerPage = 1_000
 
     func setTimer(_ run: RunNumber, _ timer: MachineTimer) {
         let wait = timer.wait.map { wait in
@@ -48,37 +48,35 @@ extension Engine {
     func openWindow() {
         let now = clock.now
         let end = now.advanced(by: Self.timerWindow)
-        let rows: [TimerRow]
+        let isRunning = state.withLock { state in
+            // Before the table is read: what is added to it after that is set at once by ``setWake(_:at:)``.
+            if state.phase.isRunning { state.windowEnd = max(state.windowEnd, end) }
+            return state.phase.isRunning
+        }
+        guard isRunning else { return }
+        var window = TimerWindow(now: now, end: end, room: timersAtOnce)
         do {
-            rows = try store.read { snapshot in
-                try snapshot.timers(dueBefore: end, limit: Self.timersAtOnce)
+            while window.hasMore {
+                let last = window.last
+                let rows = try store.read { snapshot in
+                    try snapshot.timers(after: last, dueBefore: end, limit: Self.timerPage)
+                }
+                state.withLock { state in window.take(rows, isFull: rows.count == Self.timerPage, state) }
             }
         } catch {
             logger.error("timers can't be read", metadata: ["error": "\(error)"])
-            timers.set(.engine(.nextWindow), due: now.advanced(by: .seconds(1)), after: .seconds(1))
-            return
+            window.isCutOff(at: now)
         }
-        let isFull = rows.count == Self.timersAtOnce
-        let reached = isFull ? rows.last?.due ?? end : end
-        let (wakes, kept) = state.withLock { state -> ([TimerRow], [LSN]) in
-            state.windowEnd = max(state.windowEnd, reached)
-            var wakes: [TimerRow] = []
-            var kept: [LSN] = []
-            for row in rows {
-                switch row.owner {
-                case .keptSignal(let lsn): if row.due <= now { kept.append(lsn) }
-                case .step(let run, _): if state.residents[run] == nil { wakes.append(row) }
-                }
-            }
-            return (wakes, kept)
+        for (run, due) in window.wakes { timers.set(.wake(run), due: due, after: nil) }
+        for lsn in window.expired { expireKept(lsn) }
+        state.withLock { state in
+            state.windowEnd = min(state.windowEnd, window.reached)
+            guard state.phase.isRunning else { return }
+            for run in window.overdue { state.enqueue(run) }
         }
-        for row in wakes {
-            guard case .step(let run, _) = row.owner else { continue }
-            timers.set(.wake(run), due: row.due, after: nil)
-        }
-        for lsn in kept { expireKept(lsn) }
-        let wait = isFull ? max(.seconds(1), now.duration(to: reached)) : Self.timerWindow
+        let wait = max(.seconds(1), now.duration(to: window.next))
         timers.set(.engine(.nextWindow), due: now.advanced(by: wait), after: wait)
+        if !window.overdue.isEmpty { pump() }
     }
 
     // MARK: Turns of steps that crashes had interrupted
@@ -101,5 +99,66 @@ extension Engine {
         timers.set(
             .engine(.turnLimit(next.id)), due: clock.now.advanced(by: TurnQueue.limit), after: TurnQueue.limit)
         resident.post(.turnGranted(next.turn.step))
+    }
+}
+
+/// What is due within the next window for runs that are not resident.
+private struct TimerWindow {
+    private static let expiriesAtOnce = 1_000
+
+    let now: Timestamp
+    /// How many more timers may be set.
+    private var room: Int
+    /// Whether there are rows to be read, and the one that was read last.
+    private(set) var hasMore = true
+    private(set) var last: TimerRow?
+    private(set) var wakes: [(RunNumber, Timestamp)] = []
+    /// Runs for which something is due already.
+    private(set) var overdue: [RunNumber] = []
+    private(set) var expired: [LSN] = []
+    /// Up to where timers are set.
+    private(set) var reached: Timestamp
+    /// When to look again.
+    private(set) var next: Timestamp
+
+    init(now: Timestamp, end: Timestamp, room: Int) {
+        self.now = now
+        self.room = room
+        reached = end
+        next = end
+    }
+
+    /// Not all could be read.
+    mutating func isCutOff(at time: Timestamp) {
+        reached = min(reached, time)
+        next = min(next, time)
+    }
+
+    /// Timers of runs that can't be executed here, or are about to be, are of no use: such runs look at what is due
+    /// when they are read. However many there are, they take no room from the others.
+    mutating func take(_ rows: [TimerRow], isFull: Bool, _ state: EngineState) {
+        last = rows.last
+        hasMore = isFull
+        for row in rows {
+            switch row.owner {
+            case .keptSignal(let lsn):
+                if row.due <= now, expired.count < Self.expiriesAtOnce {
+                    expired.append(lsn)
+                } else {
+                    next = min(next, row.due)
+                }
+            case .step(let run, _):
+                guard state.needsWake(run) else { continue }
+                if row.due <= now {
+                    overdue.append(run)
+                } else if room > 0 {
+                    room -= 1
+                    wakes.append((run, row.due))
+                } else {
+                    hasMore = false
+                    return isCutOff(at: wakes.last?.1 ?? now)
+                }
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 import HeapModule
-import StepEvents
-import StepReplay
+package import StepEvents
+package import StepReplay
 
 /// When what is due, as a value: the engine's timers without a clock or a thread.
-struct TimerQueue {
-    enum Owner: Hashable {
+package struct TimerQueue {
+    package enum Owner: Hashable {
         /// A timer of a resident run's machine.
         case run(RunNumber, MachineTimer)
         /// A run that is not resident has something due.
@@ -12,7 +12,7 @@ struct TimerQueue {
         case engine(EngineAlarm)
     }
 
-    enum EngineAlarm: Hashable {
+    package enum EngineAlarm: Hashable {
         case nextWindow
         case shutdownGrace
         case strandedWarning
@@ -36,17 +36,30 @@ struct TimerQueue {
     private var entries: [UInt64: Owner] = [:]
     private var bySteps: [StepOfRun: [UInt64]] = [:]
     private var stepsByRun: [RunNumber: Set<StepNumber>] = [:]
+    /// Each alarm is set once: its earliest entry.
+    private var alarms: [EngineAlarm: Entry] = [:]
     /// In nanoseconds of uptime.
     private var uptimes = Heap<Entry>()
     /// In nanoseconds of wall-clock time.
     private var walls = Heap<Entry>()
     private var nextID: UInt64 = 0
 
+    package init() {}
+
     /// Whether a deadline follows the wall clock, which can be set.
     var hasWallTimers: Bool { !walls.isEmpty }
     var count: Int { entries.count }
 
-    mutating func add(_ owner: Owner, uptime: UInt64) { uptimes.insert(entry(owner, uptime)) }
+    package mutating func add(_ owner: Owner, uptime: UInt64) {
+        guard case .engine(let alarm) = owner else { return uptimes.insert(entry(owner, uptime)) }
+        if let earlier = alarms[alarm] {
+            guard uptime < earlier.deadline else { return }
+            entries[earlier.id] = nil
+        }
+        let entry = entry(owner, uptime)
+        alarms[alarm] = entry
+        uptimes.insert(entry)
+    }
 
     mutating func add(_ owner: Owner, wall: Timestamp) {
         walls.insert(entry(owner, UInt64(max(0, wall.nanoseconds))))
@@ -76,12 +89,12 @@ struct TimerQueue {
         sweep()
     }
 
-    mutating func clear(_ alarm: EngineAlarm) {
-        for (id, owner) in entries where owner == .engine(alarm) { entries[id] = nil }
+    package mutating func clear(_ alarm: EngineAlarm) {
+        if let entry = alarms.removeValue(forKey: alarm) { entries[entry.id] = nil }
     }
 
     /// Takes what is due, earliest first.
-    mutating func takeDue(uptime: UInt64, now: Timestamp) -> [Owner] {
+    package mutating func takeDue(uptime: UInt64, now: Timestamp) -> [Owner] {
         var due: [Owner] = []
         while let first = uptimes.min, first.deadline <= uptime {
             uptimes.removeMin()
@@ -110,6 +123,7 @@ struct TimerQueue {
 
     private mutating func take(_ id: UInt64) -> Owner? {
         guard let owner = entries.removeValue(forKey: id) else { return nil }
+        if case .engine(let alarm) = owner { alarms[alarm] = nil }
         if case .run(let run, let timer) = owner {
             let key = StepOfRun(run: run, step: timer.step)
             bySteps[key]?.removeAll { $0 == id }

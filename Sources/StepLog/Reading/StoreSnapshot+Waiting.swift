@@ -11,6 +11,13 @@ package struct TimerRow: Hashable, Sendable {
 
     package var due: Timestamp
     package var owner: Owner
+
+    fileprivate var key: [UInt8] {
+        switch owner {
+        case .step(let run, let step): TableKey.timer(due, run, step)
+        case .keptSignal(let lsn): TableKey.timer(due, kept: lsn)
+        }
+    }
 }
 
 /// A run that waits for a signal.
@@ -31,12 +38,15 @@ package struct KeptRow: Hashable, Sendable {
 }
 
 extension StoreSnapshot {
-    /// What is due at `time` or before, the earliest first.
-    package func timers(dueBefore time: Timestamp, limit: Int) throws(StoreError) -> [TimerRow] {
+    /// What is due at `time` or before, the earliest first; with `last`, what comes after that row.
+    package func timers(
+        after last: TimerRow? = nil, dueBefore time: Timestamp, limit: Int
+    ) throws(StoreError) -> [TimerRow] {
         try asStoreError(path) {
             var rows: [TimerRow] = []
             guard limit > 0 else { return rows }
-            try tables.scan(.timers, from: nil, reversed: false) { key, _ in
+            // The least key after another one is that key and a zero byte.
+            try tables.scan(.timers, from: last.map { $0.key + [0] }, reversed: false) { key, _ in
                 let row = try Self.timer(key)
                 guard row.due <= time else { return false }
                 rows.append(row)

@@ -14,6 +14,7 @@ package final class TestEngine {
     package let logs = LogRecorder()
     private let store: EngineStore
     private let seed: UInt64
+    private let timersAtOnce: Int
     private let configure: (inout ClientOptions) -> Void
     private var driver: TestDriver
     private var running: Task<Void, any Error>?
@@ -25,19 +26,22 @@ package final class TestEngine {
     ///   - writer: whether the store commits by itself, or when the test says so by ``commit()``.
     ///   - memory: what the store holds already, for ``StoreForm/memory``.
     ///   - now: where the clock begins.
+    ///   - timersAtOnce: how many timers of runs that are not resident are set at once.
     ///   - configure: changes the client's settings.
     /// - Throws: what opening the store throws.
     package init(
         _ form: StoreForm, seed: UInt64 = 1, writer: StoreOptions.WriterMode = .thread, memory: MemoryTables? = nil,
-        now: Timestamp? = nil, configure: @escaping (inout ClientOptions) -> Void = { _ in }
+        now: Timestamp? = nil, timersAtOnce: Int = 10_000,
+        configure: @escaping (inout ClientOptions) -> Void = { _ in }
     ) async throws {
         let clock = now.map { VirtualClock(now: $0) } ?? VirtualClock()
         self.clock = clock
         self.seed = seed
+        self.timersAtOnce = timersAtOnce
         self.configure = configure
         let store = try await offPool { try EngineStore(form, writer: writer, memory: memory) }
         self.store = store
-        driver = TestDriver(store: store.store, clock: clock, seed: seed)
+        driver = TestDriver(store: store.store, clock: clock, seed: seed, timersAtOnce: timersAtOnce)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -109,7 +113,8 @@ package final class TestEngine {
         starts += 1
         let store = store
         try await offPool { try store.reopen() }
-        driver = TestDriver(store: store.store, clock: clock, seed: seed &+ starts)
+        driver = TestDriver(
+            store: store.store, clock: clock, seed: seed &+ starts, timersAtOnce: timersAtOnce)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -264,13 +269,15 @@ private final class TestDriver: Driver {
     let store: EventStore
     let clock: VirtualClock
     let seed: UInt64
+    let timersAtOnce: Int
     let watch = CommitWatch()
     private let opened = Locked<Engine?>(nil)
 
-    init(store: EventStore, clock: VirtualClock, seed: UInt64) {
+    init(store: EventStore, clock: VirtualClock, seed: UInt64, timersAtOnce: Int) {
         self.store = store
         self.clock = clock
         self.seed = seed
+        self.timersAtOnce = timersAtOnce
     }
 
     var engine: Engine? { opened.withLock { $0 } }
@@ -278,7 +285,8 @@ private final class TestDriver: Driver {
     func open(_ options: ClientOptions) async throws -> any DriverSession {
         let engine = try Engine(
             store: store, client: options,
-            surroundings: Engine.Surroundings(clock: clock, randomness: SeededRandomness(seed: seed), threads: 2))
+            surroundings: Engine.Surroundings(
+                clock: clock, randomness: SeededRandomness(seed: seed), threads: 2, timersAtOnce: timersAtOnce))
         let (watch, before) = (watch, store.didCommit)
         store.didCommit = {
             before?()
@@ -304,12 +312,12 @@ package func offPoolWithoutError<T: Sendable>(_ body: @escaping @Sendable () -> 
 
 /// Lends an engine, shuts it down, and verifies the store.
 package func withEngine(
-    _ form: StoreForm, seed: UInt64 = 1, configure: @escaping (inout ClientOptions) -> Void = { _ in },
-    _ body: (TestEngine) async throws -> Void
+    _ form: StoreForm, seed: UInt64 = 1, timersAtOnce: Int = 10_000,
+    configure: @escaping (inout ClientOptions) -> Void = { _ in }, _ body: (TestEngine) async throws -> Void
 ) async throws {
     try await EngineSlots.shared.take()
     defer { EngineSlots.shared.giveBack() }
-    let engine = try await TestEngine(form, seed: seed, configure: configure)
+    let engine = try await TestEngine(form, seed: seed, timersAtOnce: timersAtOnce, configure: configure)
     do {
         try await body(engine)
     } catch {
