@@ -1,7 +1,7 @@
 import DequeModule
 import Logging
 package import StepCore
-import StepEvents
+package import StepEvents
 import StepLocks
 package import StepLog
 import StepReplay
@@ -74,7 +74,7 @@ package final class Engine: DriverSession {
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
     var logger: Logger { client.logger }
 
-    func allocateRun() -> RunNumber {
+    package func allocateRun() -> RunNumber {
         state.withLock { state in
             defer { state.nextRun += 1 }
             return RunNumber(state.nextRun)
@@ -180,8 +180,9 @@ package final class Engine: DriverSession {
     package func beginShutdown() { stop(grace: client.shutdownGrace) }
 
     /// Submits what no run made and waits until it is durable.
-    func commit(
-        _ batch: EventBatch, _ changes: [TableChange], priority: Command.Priority = .completion
+    package func commit(
+        _ batch: EventBatch = EventBatch(), _ changes: [TableChange] = [],
+        priority: Command.Priority = .completion
     ) async throws {
         try await submitAndWait(batch, changes, priority) { _ in }
     }

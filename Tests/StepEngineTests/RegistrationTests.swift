@@ -62,6 +62,22 @@ struct RegistrationTests {
         }
     }
 
+    @Test("A run is not lost whose code comes while its cancellation is written")
+    func registeredDuringCancel() async throws {
+        try await withEngine(.memory) { engine in
+            let id = try await waitingRun(engine)
+            try await engine.restart()
+            try await engine.run()
+            let (client, journal) = (engine.client, Journal())
+            engine.memory.setDuringCommit { [self] in
+                if journal.counting("commit") == 1 { _ = flow(client) }
+            }
+            try await client.cancel(id)
+            engine.memory.setDuringCommit(nil)
+            try await engine.until(id, "the end") { $0.status == .cancelled }
+        }
+    }
+
     @Test("A run of a workflow that nobody registered can wait from its start", arguments: StoreForm.allCases)
     func startedElsewhere(form: StoreForm) async throws {
         try await withEngine(form) { engine in

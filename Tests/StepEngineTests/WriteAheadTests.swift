@@ -1,4 +1,5 @@
 import Glibc
+import StepEngine
 import StepEvents
 import StepKit
 import StepLog
@@ -69,6 +70,35 @@ struct WriteAheadTests {
             }
             #expect(early.notes == [])
             if form == .memory { engine.memory.setDuringCommit(nil) }
+        }
+    }
+
+    @Test(
+        "durable() returns in a run whose start was durable before it was taken into memory",
+        arguments: StoreForm.allCases)
+    func durableStart(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let flow = engine.client.workflow("work", input: Int.self) { context, _ in
+                try await context.durable()
+                return 1
+            }
+            try await engine.run()
+            let inner = try #require(engine.inner)
+            let number = inner.allocateRun()
+            let id = RunID(high: 0x0190_0000_0000_7001, low: 0x8000_0000_0000_0001)
+            let event = Event(
+                run: number, sequence: 0, time: engine.clock.now,
+                body: .runStarted(
+                    RunStarted(id: id, workflow: "work", version: 1, key: nil, input: Payload(json: "1"), seed: 1)))
+            var batch = EventBatch()
+            var changes: [TableChange] = []
+            batch.append(event)
+            Projection.changes(nil, after: try RunState(event), event: event, into: &changes)
+            inner.reserveAdmission(of: number)
+            try await inner.commit(batch, changes)
+            inner.ensureAdmitted(number)
+            inner.admitStarted(event)
+            #expect(try await flow.run(id).result() == 1)
         }
     }
 

@@ -1,6 +1,6 @@
 import Logging
 import StepCore
-import StepEvents
+package import StepEvents
 import StepLocks
 import StepLog
 import StepReplay
@@ -9,15 +9,17 @@ import Synchronization
 extension Engine {
     /// Takes a run that was accepted a moment ago straight into memory, if there is room: its first step's start then
     /// rides in the same commit as its own.
-    func admitStarted(_ event: Event) {
+    package func admitStarted(_ event: Event) {
         guard case .runStarted(let started) = event.body else { return }
         let (instance, isWanted) = state.withLock { state -> (WorkflowInstance?, Bool) in
-            let isWanted = state.admitting.removeValue(forKey: event.run) ?? false
+            let admission = state.admitting.removeValue(forKey: event.run) ?? EngineState.Admission()
+            let isWanted = admission.isWanted
             if state.phase.isRunning, state.residents.count + state.loading.count < client.maxResidentRuns,
                 !state.wantsRoom, let definition = state.definitions[started.workflow],
                 definition.accepts.contains(started.version),
                 let instance = try? makeResident(
-                    [event], definition, durableThrough: nil, state.stash[event.run] ?? [], &state)
+                    [event], definition, durableThrough: admission.isDurable ? 0 : nil,
+                    state.stash[event.run] ?? [], &state)
             {
                 state.stash[event.run] = nil
                 return (instance, false)
@@ -33,7 +35,7 @@ extension Engine {
     }
 
     /// Keeps others from reading a run into memory that is about to be accepted and then admitted.
-    func reserveAdmission(of run: RunNumber) { state.withLock { $0.admitting[run] = false } }
+    package func reserveAdmission(of run: RunNumber) { state.withLock { $0.admitting[run] = EngineState.Admission() } }
 
     /// Makes the run resident, its function begun, and what came for it in the mailbox: the caller has it drained.
     ///

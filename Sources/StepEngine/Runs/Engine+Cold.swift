@@ -59,9 +59,9 @@ extension Engine {
     private func cancelCold(
         _ run: RunNumber, _ history: [Event], _ request: RunCancelRequested, _ tokens: [UInt64]
     ) {
-        func answer(_ outcome: Result<Bool, StoreError>) {
+        func answer(_ outcome: Result<Bool, StoreError>, _ last: RunState? = nil) {
             for token in tokens { answerCancel(token, outcome) }
-            endCold(run)
+            endCold(run, last)
         }
         if let last = history.last, Self.isFinal(last.kind) { return answer(.success(false)) }
         let recorded: ColdCancellation
@@ -70,19 +70,19 @@ extension Engine {
         } catch {
             return answer(.failure(StoreError(.damaged, "its history can't be: \(error)", run: run)))
         }
-        guard !recorded.batch.isEmpty else { return answer(.success(false)) }
+        guard !recorded.batch.isEmpty else { return answer(.success(false), recorded.state) }
         state.withLock { _ = $0.recording.insert(run) }
         let observer = ColdObserver { [self] outcome in
             if case .success = outcome, recorded.state.status.isFinal { endedCold(recorded) }
             for token in tokens { answerCancel(token, outcome) }
-            endCold(run)
+            endCold(run, recorded.state)
         }
         do throws(StoreError) {
             try store.submit(
                 Command(
                     batch: recorded.batch, changes: recorded.changes, observer: observer, priority: .completion))
         } catch {
-            answer(.failure(error))
+            answer(.failure(error), recorded.state)
         }
         letGoIfFull()
     }
@@ -109,11 +109,15 @@ extension Engine {
     }
 
     /// What was recorded for the run is durable: others may read its history again.
-    private func endCold(_ run: RunNumber) {
+    private func endCold(_ run: RunNumber, _ last: RunState?) {
         state.withLock { state in
             state.loading.remove(run)
             state.recording.remove(run)
-            if state.stash[run] != nil, state.phase.isRunning { state.enqueue(run, woken: true) }
+            guard state.phase.isRunning else { return }
+            // Its workflow may have been registered meanwhile, when the run could not be queued.
+            let isStranded = last.map { state.stranded[$0.start.workflow]?.contains(run) ?? false } ?? true
+            let isFree = last?.status.isFinal == false && !isStranded && !state.held.contains(run)
+            if isFree || state.stash[run] != nil { state.enqueue(run, woken: true) }
         }
         endIfQuiet()
         pump()

@@ -133,7 +133,7 @@ extension Engine {
         let observer = StartObserver(engine: self, event: event, id: id, key: key, continuation)
         try store.submit(Command(batch: batch, changes: changes, observer: observer, priority: .newRun))
         state.nextRun += 1
-        state.admitting[event.run] = false
+        state.admitting[event.run] = EngineState.Admission()
         if let key { state.pendingStarts[key] = EngineState.PendingStart(id: id, input: request.input) }
         return event
     }
@@ -153,9 +153,10 @@ extension Engine {
 
     /// A run's start is durable: where it was not taken into memory at once, it queues. Called on the log's writer
     /// thread.
-    func ensureAdmitted(_ run: RunNumber) {
+    package func ensureAdmitted(_ run: RunNumber) {
         let (resident, queues) = state.withLock { state -> (Resident?, Bool) in
             if let resident = state.residents[run] { return (resident, false) }
+            state.admitting[run]?.isDurable = true
             guard state.phase.isRunning else { return (nil, false) }
             state.enqueue(run)
             return (nil, true)

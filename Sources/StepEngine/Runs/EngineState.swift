@@ -31,6 +31,14 @@ struct EngineState {
         var isDurable = false
     }
 
+    /// What happened to a run that is about to be taken into memory.
+    struct Admission {
+        /// Someone wanted it resident.
+        var isWanted = false
+        /// Its start is durable already: the log was faster.
+        var isDurable = false
+    }
+
     var phase = Phase.idle
     /// A shutdown was asked for before the engine ran.
     var stopsAtOnce = false
@@ -46,9 +54,9 @@ struct EngineState {
     private var kindAtTurn = 0
     /// Runs whose history is being read.
     var loading: Set<RunNumber> = []
-    /// Runs that were accepted a moment ago by a thread that is about to take them into memory, and whether someone
-    /// wanted them resident meanwhile. Nobody else may read them from the log.
-    var admitting: [RunNumber: Bool] = [:]
+    /// Runs that were accepted a moment ago by a thread that is about to take them into memory. Nobody else may read
+    /// them from the log.
+    var admitting: [RunNumber: Admission] = [:]
     /// What came for runs that are not resident yet.
     var stash: [RunNumber: [InstanceInput]] = [:]
     /// Runs whose workflow, or version of it, is not registered here.
@@ -78,7 +86,7 @@ struct EngineState {
 
     mutating func enqueue(_ run: RunNumber, woken isWoken: Bool = false) {
         if admitting[run] != nil {
-            admitting[run] = true
+            admitting[run]?.isWanted = true
             return
         }
         guard canBeQueued(run) else { return }

@@ -1,5 +1,5 @@
 package import StepCore
-import StepEngine
+package import StepEngine
 package import StepEvents
 import StepLocks
 package import StepLog
@@ -137,6 +137,9 @@ package final class TestEngine {
 
     /// What a new process would find now, for stores in memory.
     package var memory: MemoryTables { store.memory }
+
+    /// The engine itself, for what no client can bring about in a certain order.
+    package var inner: Engine? { driver.engine }
 
     /// The store, for reading off the cooperative pool.
     package var log: EventStore { store.store }
