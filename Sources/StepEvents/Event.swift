@@ -61,6 +61,7 @@ package enum EventBody: Hashable, Sendable {
     case signalSent(SignalSent)
     case signalRejected(SignalRejected)
     case signalDelivered(SignalDelivered)
+    case signalQueued(SignalQueued)
     case invokeStarted(InvokeStarted)
     case invokeFinished(InvokeFinished)
     case commitRecord(CommitRecord)
@@ -92,6 +93,7 @@ package enum EventBody: Hashable, Sendable {
         case .signalSent: .signalSent
         case .signalRejected: .signalRejected
         case .signalDelivered: .signalDelivered
+        case .signalQueued: .signalQueued
         case .invokeStarted: .invokeStarted
         case .invokeFinished: .invokeFinished
         case .commitRecord: .commitRecord

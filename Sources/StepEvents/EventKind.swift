@@ -25,6 +25,7 @@ package enum EventKind: UInt8, Sendable, CaseIterable {
     case signalSent = 38
     case signalRejected = 39
     case signalDelivered = 40
+    case signalQueued = 41
 
     case invokeStarted = 48
     case invokeFinished = 49

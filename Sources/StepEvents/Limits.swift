@@ -13,6 +13,10 @@ package enum Limits {
     package static let idBytes = 512
     /// Signal names, in bytes of UTF-8.
     package static let signalNameBytes = 1 << 10
+    /// A signal's name and an idempotency key, as they stand in a receipt.
+    package static let receiptTextBytes = signalNameBytes + idBytes + 8
+    /// How long an idempotency key of a signal is remembered.
+    package static let receiptLifetime = Duration.seconds(24 * 3_600)
     /// Groups inside groups.
     package static let groupDepth = 64
     /// A scope: `groupDepth` components of an id, each byte of which may take three when escaped.

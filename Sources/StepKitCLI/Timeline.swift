@@ -27,7 +27,7 @@ struct Timeline {
         case "stepStarted", "slept", "waitStarted", "invokeStarted", "signalSent":
             open[step] = entries.count
             add(event, step.description)
-        case "signalRejected": add(event, step.description)
+        case "signalRejected", "signalQueued": add(event, step.description)
         default: end(step, event)
         }
     }
@@ -95,6 +95,7 @@ enum TimelineText {
             "run \(event.child?.description ?? "?") of \(event.childWorkflow ?? "?")" + limit(event)
         case "signalSent": "sends signal \(event.signal ?? "?")" + data(event)
         case "signalRejected": "signal rejected" + error(event)
+        case "signalQueued": "signal came, the run could not go on" + data(event)
         default: event.kind
         }
     }

@@ -29,8 +29,10 @@ package enum Projection {
                 self.step(step, before, after, into: &changes)
             }
         }
-        if case .waitResolved(let body) = event.body, let key = body.idempotencyKey {
-            changes.append(.putReceipt(key: key, run: after.run, at: event.time))
+        if let mark = event.body.mark, case .one(_, let before?) = transition.touched,
+            case .wait(let signal, _, _) = before.activity
+        {
+            changes.append(.putReceipt(ReceiptName(mark, of: signal), run: after.run, at: event.time))
         }
         if transition.retryBefore != after.retryAt {
             let step = StepNumber(0)
@@ -56,8 +58,8 @@ package enum Projection {
     package static func changes(storeEvent event: Event, at index: Int, into changes: inout [TableChange]) {
         switch event.body {
         case .signalKept(let body):
-            if let key = body.idempotencyKey {
-                changes.append(.putReceipt(key: key, run: .store, at: event.time))
+            if let mark = body.mark {
+                changes.append(.putReceipt(ReceiptName(mark, of: body.signal), run: .store, at: event.time))
             }
             changes.append(.putKept(signal: body.signal, keptAt: event.time, until: body.until, event: index))
         case .signalTaken(let body): changes.append(.deleteKept(signal: body.signal, keptAt: body.keptAt))
@@ -76,6 +78,7 @@ package enum Projection {
             if let due = old.due { changes.append(.deleteTimer(due: due, run: run, step: step)) }
             if let due = new.due { changes.append(.putTimer(due: due, run: run, step: step)) }
         }
+        if sends(before), !sends(after.open[step]) { changes.append(.deleteReceipt(.step(run, step))) }
         if old.waiting != new.waiting {
             if let waiting = old.waiting {
                 changes.append(
@@ -85,6 +88,11 @@ package enum Projection {
                 changes.append(.putWaiter(signal: waiting.signal, since: waiting.since, run: run, step: step))
             }
         }
+    }
+
+    /// The signal of a step that sends one is not sent again once the step has ended.
+    private static func sends(_ step: RunState.OpenStep?) -> Bool {
+        if case .send = step?.activity { true } else { false }
     }
 
     /// What an open step leaves in `timers` and `signals`.
@@ -104,9 +112,21 @@ package enum Projection {
             case .sleep(let until): due = until
             case .wait(let signal, let since, let timeoutAt):
                 due = timeoutAt
-                waiting = Waiting(signal: signal, since: since)
+                // One signal is enough: others go to the next waiter.
+                if step?.hasQueuedSignal == false { waiting = Waiting(signal: signal, since: since) }
             case .child(_, _, let timeoutAt): due = timeoutAt
             }
+        }
+    }
+}
+
+extension EventBody {
+    /// What the signal is recognised by that came to a wait.
+    fileprivate var mark: SignalMark? {
+        switch self {
+        case .waitResolved(let body): body.mark
+        case .signalQueued(let body): body.mark
+        default: nil
         }
     }
 }

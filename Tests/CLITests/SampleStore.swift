@@ -158,7 +158,7 @@ struct SampleStore {
     private mutating func signals() throws {
         let kept = SignalKept(
             signal: "bill/9", payload: Payload(json: #"{"ok":true}"#),
-            until: script.time.advanced(by: .seconds(60)), idempotencyKey: "k-1")
+            until: script.time.advanced(by: .seconds(60)), mark: .key("k-1"))
         try test.commit(script.storeCommand([.signalKept(kept)]))
         let keptAt = script.time
         try test.commit(script.storeCommand([.signalExpired(SignalExpired(signal: "bill/9", keptAt: keptAt))]))

@@ -57,6 +57,8 @@ final class EveryKindScenario: Sendable {
         try await with(.diverging) { client, workflows in
             guard let run = try await workflows.held.run(id: "held") else { throw Unexpected(what: "no held run") }
             try await self.until { [.held, .succeeded].contains(try await run.status()) }
+            // Queued for it, as it can't go on here.
+            try await client.signal("go", true, ifNobodyWaits: .keep(for: .seconds(86_400)), idempotencyKey: "go")
         }
         try await with(.last) { client, workflows in
             try await client.signal("go", true, ifNobodyWaits: .keep(for: .seconds(86_400)), idempotencyKey: "go")

@@ -51,6 +51,7 @@ struct StoreReaderTests {
             case .waitCancelled(let body): number = body.step.sequence
             case .signalRejected(let body): number = body.step.sequence
             case .signalDelivered(let body): number = body.step.sequence
+            case .signalQueued(let body): number = body.step.sequence
             case .invokeFinished(let body): number = body.step.sequence
             default: number = nil
             }

@@ -54,13 +54,44 @@ struct HeldRunTests {
     func signal(form: StoreForm) async throws {
         try await withEngine(form) { engine in
             let id = try await hold(engine)
-            #expect(try await engine.client.signal("s", 5) == nil)
+            #expect(try await engine.client.signal("s", 5) == id)
+            #expect(try await engine.client.signal("s", 6) == nil, "one is queued for it already")
             #expect(try await engine.state(of: id)?.status == .held)
             // Nothing is tried over and over.
             let count = try await engine.kinds(of: id).count
             let probe = engine.client.workflow("probe", input: Int.self) { _, step in try await step.run("p") { 1 } }
             for _ in 0..<20 { _ = try await probe.start(1).result() }
             #expect(try await engine.kinds(of: id).count <= count + 3)
+            try await engine.kill()
+            let fixed = original(engine.client)
+            try await engine.run()
+            #expect(try await fixed.run(id).result() == 6)
+        }
+    }
+
+    @Test("A queued signal of the wrong shape is rejected when the code comes", arguments: StoreForm.allCases)
+    func wrongShape(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let id = try await hold(engine)
+            #expect(try await engine.client.signal("s", "five") == id)
+            #expect(try await engine.client.signal("s", 7, ifNobodyWaits: .keep(for: .seconds(1_000))) == nil)
+            try await engine.restart()
+            let fixed = original(engine.client)
+            try await engine.run()
+            #expect(try await fixed.run(id).result() == 8, "the kept one is next")
+            #expect(try await engine.kinds(of: id).contains(.signalRejected))
+        }
+    }
+
+    @Test("A held run with a queued signal can be cancelled", arguments: StoreForm.allCases)
+    func cancelled(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let id = try await hold(engine)
+            #expect(try await engine.client.signal("s", 5, idempotencyKey: "k") == id)
+            #expect(try await engine.client.signal("s", 5, idempotencyKey: "k") == id)
+            try await engine.client.cancel(id)
+            #expect(try await engine.state(of: id)?.status == .cancelled)
+            #expect(try await engine.client.signal("s", 5) == nil)
         }
     }
 

@@ -136,6 +136,53 @@ struct KeptSignalTests {
         }
     }
 
+    @Test("A sent signal arrives once, however long its sender was away before it noted that", arguments: [1, 26])
+    func sentOnce(hours: Int) async throws {
+        // In memory: the process dies between two commits.
+        try await withEngine(.memory) { engine in
+            func register() -> (Workflow<Int, Int>, Workflow<String, Int>) {
+                (
+                    engine.client.workflow("send", input: Int.self) { context, step in
+                        try await step.sendSignal("tell", signal: "s", data: context.input)
+                        return 1
+                    }, waiter(engine.client)
+                )
+            }
+            let (sender, receiver) = register()
+            try await engine.run()
+            let first = try await receiver.start("s")
+            try await engine.untilWaiting(first.id, for: "s")
+            let second = try await receiver.start("s")
+            try await engine.untilWaiting(second.id, for: "s")
+            let memory = engine.memory
+            let store = engine.log
+            // Nothing is written any more once the receiver has the signal.
+            memory.setFault { call in
+                guard call == .commit else { return nil }
+                let isOver = try? store.read { try $0.run(id: first.id)?.status.isFinal }
+                return isOver == true ? TablesError(.fatal, "the process was killed") : nil
+            }
+            let run = try? await sender.start(7)
+            _ = try? await run?.result()
+            try await engine.kill(downtime: .seconds(hours * 3_600))
+            let (again, receivers) = register()
+            try await engine.run()
+            let id = try #require(run?.id)
+            #expect(try await again.run(id).result() == 1)
+            #expect(try await receivers.run(first.id).result() == 7)
+            #expect(try await receivers.run(second.id).status() == .waiting)
+            let rows = try await engine.read { snapshot in
+                var rows = 0
+                try snapshot.scanRaw(.signals) { key, _ in
+                    if key.first == 5 { rows += 1 }
+                    return true
+                }
+                return rows
+            }
+            #expect(rows == 0, "the receipt goes with the sender's step")
+        }
+    }
+
     @Test("Runs signal one another, and themselves", arguments: StoreForm.allCases)
     func pingPong(form: StoreForm) async throws {
         try await withEngine(form) { engine in

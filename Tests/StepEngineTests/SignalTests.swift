@@ -212,6 +212,36 @@ struct SignalTests {
         }
     }
 
+    @Test("A key concerns signals of one name, and is forgotten after a day", arguments: StoreForm.allCases)
+    func keys(form: StoreForm) async throws {
+        try await withEngine(form) { engine in
+            let flow = waiter(engine.client)
+            try await engine.run()
+            for name in ["a", "b"] {
+                let run = try await flow.start(name)
+                try await engine.untilWaiting(run.id, for: name)
+                #expect(try await engine.client.signal(name, Approval(by: "me"), idempotencyKey: "k") == run.id)
+            }
+            for _ in 0..<10 {
+                engine.clock.advance(by: .seconds(13 * 3_600))
+                for name in ["c", "d"] {
+                    let (by, kept) = (Approval(by: "me"), SignalDisposition.keep(for: .seconds(1)))
+                    try await engine.client.signal(name, by, ifNobodyWaits: kept, idempotencyKey: "\(engine.clock.now)")
+                }
+            }
+            let rows = try await engine.read { snapshot in
+                var rows = 0
+                try snapshot.scanRaw(.signals) { key, _ in
+                    // Receipts, and their places in time.
+                    if key.first == 3 || key.first == 4 { rows += 1 }
+                    return true
+                }
+                return rows
+            }
+            #expect(rows == 2 * 4, "the last two rounds'")
+        }
+    }
+
     @Test("Many signals at once go to as many waiters, one each", arguments: StoreForm.allCases)
     func concurrent(form: StoreForm) async throws {
         try await withEngine(form) { engine in

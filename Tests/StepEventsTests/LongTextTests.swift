@@ -82,9 +82,9 @@ import Testing
         let bodies: [EventBody] = [
             .runStarted(start), .stepStarted(StepStarted(step: .new(key), attempt: 1)),
             .slept(Slept(key: key, until: time)), .waitStarted(WaitStarted(key: key, signal: signal, timeoutAt: time)),
-            .waitResolved(WaitResolved(step: StepNumber(4), payload: null, idempotencyKey: id)),
+            .waitResolved(WaitResolved(step: StepNumber(4), payload: null, mark: .key(id))),
             .signalSent(SignalSent(key: key, signal: signal, payload: null, keepUntil: time)), .invokeStarted(invoke),
-            .signalKept(SignalKept(signal: signal, payload: null, until: time, idempotencyKey: id)),
+            .signalKept(SignalKept(signal: signal, payload: null, until: time, mark: .key(id))),
             .signalTaken(SignalTaken(signal: signal, keptAt: time, by: RunNumber(.max))),
             .signalExpired(SignalExpired(signal: signal, keptAt: time)),
         ]

@@ -39,12 +39,14 @@ enum SampleEvents {
         .slept(Slept(key: key, until: time)),
         .woke(Woke(step: step)),
         .waitStarted(WaitStarted(key: key, signal: "ok", timeoutAt: time)),
-        .waitResolved(WaitResolved(step: step, payload: Payload(json: "1"), idempotencyKey: "k")),
+        .waitResolved(WaitResolved(step: step, payload: Payload(json: "1"), mark: .key("k"))),
         .waitTimedOut(WaitTimedOut(step: step)),
         .waitCancelled(WaitCancelled(step: step)),
         .signalSent(SignalSent(key: key, signal: "ok", payload: Payload(json: "1"), keepUntil: time)),
         .signalRejected(SignalRejected(step: step, payload: Payload(json: "1"), failure: failure)),
         .signalDelivered(SignalDelivered(step: step, to: RunNumber(3))),
+        .signalQueued(
+            SignalQueued(step: step, payload: Payload(json: "1"), mark: .step(RunNumber(300), StepNumber(6)))),
         .invokeStarted(
             InvokeStarted(
                 key: key, workflow: "bill", child: id, childRun: RunNumber(8), timeoutAt: time, cancelsOnTimeout: true)
@@ -56,7 +58,7 @@ enum SampleEvents {
         .commitRecord(
             CommitRecord(
                 transaction: 11, incarnation: 12, first: LSN(90), chain: [UInt8](repeating: 0xAB, count: 32))),
-        .signalKept(SignalKept(signal: "ok", payload: Payload(json: "1"), until: time, idempotencyKey: "k")),
+        .signalKept(SignalKept(signal: "ok", payload: Payload(json: "1"), until: time, mark: .key("k"))),
         .signalTaken(SignalTaken(signal: "ok", keptAt: time, by: RunNumber(3))),
         .signalExpired(SignalExpired(signal: "ok", keptAt: time)),
         .stepInterrupted(StepInterrupted(step: step, reason: .inspection)),

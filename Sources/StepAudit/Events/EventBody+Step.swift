@@ -15,6 +15,7 @@ extension EventBody {
         case .waitCancelled(let body): body.step
         case .signalRejected(let body): body.step
         case .signalDelivered(let body): body.step
+        case .signalQueued(let body): body.step
         case .invokeFinished(let body): body.step
         case .runStarted, .runSucceeded, .runFailed, .runCancelled, .runAttemptFailed, .runCancelRequested, .runHeld,
             .runResumed, .slept, .waitStarted, .signalSent, .invokeStarted, .commitRecord, .signalKept, .signalTaken,
@@ -30,9 +31,9 @@ extension EventBody {
             .invokeFinished:
             true
         case .stepFailed(let body): body.retryAt == nil
-        case .stepStarted, .stepInterrupted, .signalRejected, .runStarted, .runSucceeded, .runFailed, .runCancelled,
-            .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed, .slept, .waitStarted, .signalSent,
-            .invokeStarted, .commitRecord, .signalKept, .signalTaken, .signalExpired:
+        case .stepStarted, .stepInterrupted, .signalRejected, .signalQueued, .runStarted, .runSucceeded, .runFailed,
+            .runCancelled, .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed, .slept, .waitStarted,
+            .signalSent, .invokeStarted, .commitRecord, .signalKept, .signalTaken, .signalExpired:
             false
         }
     }

@@ -62,7 +62,10 @@ extension RecordedEvent {
             timeoutAt = body.timeoutAt
         case .waitResolved(let body):
             data = body.payload.bytes
-            idempotencyKey = body.idempotencyKey
+            idempotencyKey = body.mark?.key
+        case .signalQueued(let body):
+            data = body.payload.bytes
+            idempotencyKey = body.mark?.key
         case .signalSent(let body):
             signal = body.signal
             data = body.payload.bytes
@@ -104,7 +107,7 @@ extension RecordedEvent {
             signal = body.signal
             data = body.payload.bytes
             until = body.until
-            idempotencyKey = body.idempotencyKey
+            idempotencyKey = body.mark?.key
         case .signalTaken(let body):
             signal = body.signal
             keptAt = body.keptAt

@@ -172,14 +172,19 @@ public final class Client: Service {
 
     /// Sends a signal to the run that has waited longest for one of this name.
     ///
+    /// A run that waits but can't go on now, since it is held or its code is not registered, lets others go first. Where
+    /// no other waits, the signal is queued for it: durably, whatever `ifNobodyWaits` says, until its code comes to the
+    /// wait or gives it up. Data that the code then can't decode is recorded as rejected, and the wait goes on.
+    ///
     /// - Parameters:
     ///   - name: the signal's name, at most 1,024 bytes of UTF-8.
     ///   - data: its data.
     ///   - ifNobodyWaits: whether it is dropped or kept for the next waiter.
-    ///   - idempotencyKey: sending again with the same key within a day has no further effect.
-    /// - Returns: the run that got it; `nil` when nobody waited and it was dropped or kept. Durable.
+    ///   - idempotencyKey: sending another signal of this name with the same key within a day has no further effect.
+    /// - Returns: the run that got it, or will get it; `nil` when nobody waited and it was dropped or kept. Durable.
     /// - Throws: ``InvalidPayloadError`` when the run that waits can't decode the data, ``PayloadTooLarge``,
-    ///   ``InvalidStepID`` for an unusable name, ``EngineBusy``, the driver's errors.
+    ///   ``InvalidStepID`` for an unusable name, ``EngineBusy``, ``EngineNotRunning`` and ``EngineStopped``, also where
+    ///   the engine was shut down before the run had it, the driver's errors.
     @discardableResult
     public func signal(
         _ name: String, _ data: some Codable & Sendable, ifNobodyWaits: SignalDisposition = .drop,

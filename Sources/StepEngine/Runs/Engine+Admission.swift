@@ -150,10 +150,10 @@ extension Engine {
         var instance: WorkflowInstance?
         var wakeAt: Timestamp?
         do {
-            instance = try state.withLock { state in
+            instance = try state.withLock { state -> WorkflowInstance? in
                 inputs = state.stash.removeValue(forKey: run) ?? []
-                // One that is not executed stays reserved until its cancellation is recorded.
-                if !inputs.contains(where: \.cancelsRun) { state.loading.remove(run) }
+                // One that is not executed stays reserved until what came for it is recorded.
+                if !inputs.contains(where: \.isRecordedCold) { state.loading.remove(run) }
                 guard case .runStarted(let started)? = history.first?.body, state.phase.isRunning else { return nil }
                 guard let last = history.last, !Self.isFinal(last.kind) else { return nil }
                 guard let definition = state.definitions[started.workflow],
@@ -198,7 +198,7 @@ extension Engine {
         let reason = error as? StoreError ?? StoreError(.damaged, "its history can't be: \(error)", run: run)
         for input in inputs {
             switch input {
-            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
+            case .offer(let offer): answerOffer(offer.id, .success(.cannotWake))
             case .cancelRun(_, _, let token): answerCancel(token, .failure(reason))
             default: break
             }
@@ -252,6 +252,15 @@ extension Engine {
 
 extension InstanceInput {
     fileprivate var cancelsRun: Bool { if case .cancelRun = self { true } else { false } }
+
+    /// Whether it is recorded for a run that can't be executed.
+    var isRecordedCold: Bool {
+        switch self {
+        case .cancelRun: true
+        case .offer(let offer): offer.isQueued
+        default: false
+        }
+    }
 }
 
 /// Hears of a command that no instance made.

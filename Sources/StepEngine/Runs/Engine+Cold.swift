@@ -6,22 +6,30 @@ import StepLog
 import StepReplay
 
 extension Engine {
-    /// What came for a run that can't take it: it has ended, it is held, or its code is not here.
+    /// What came for a run that can't take it: it has ended, it is held, its code is not here, or it can't be read.
     func refuse(_ inputs: [InstanceInput], for run: RunNumber, _ history: [Event]) {
-        var tokens: [UInt64] = []
-        var request: RunCancelRequested?
+        guard !inputs.isEmpty else { return }
+        let isStopping = state.withLock { !$0.phase.isRunning }
         let isOver = history.last.map { Self.isFinal($0.kind) } ?? false
+        let last = try? RunState(history: history)
+        var recorded: [InstanceInput] = []
         for input in inputs {
             if isOver { reportLate(input, for: run) }
-            switch input {
-            case .offer(let offer): answerOffer(offer.id, .success(.notWaiting))
-            case .cancelRun(let by, let reason, let token):
-                request = request ?? RunCancelRequested(by: by, reason: reason)
-                tokens.append(token)
-            default: break
+            guard case .offer(let offer) = input else {
+                if case .cancelRun = input { recorded.append(input) }
+                continue
+            }
+            if offer.isQueued {
+                recorded.append(input)
+            } else if isStopping {
+                // Whether the run waits is for the next engine to say.
+                refuseForNow([input])
+            } else {
+                let waits = history.isEmpty || last?.takesQueued(offer.step) == true
+                answerOffer(offer.id, .success(waits ? .cannotWake : .notWaiting))
             }
         }
-        if let request { cancelCold(run, history, request, tokens) }
+        if !recorded.isEmpty { recordCold(run, history, recorded) }
     }
 
     /// Something came for a run that has ended. Nothing comes of it, which somebody may wonder about.
@@ -52,29 +60,34 @@ extension Engine {
         }
     }
 
-    /// Cancels a run that is not executed: recorded now, carried out when its code comes. A held run ends at once,
-    /// since no code that is here could clean up.
+    /// Records what came for a run that is not executed; it is carried out when its code comes. A held run that is
+    /// cancelled ends at once, since no code that is here could clean up.
     ///
     /// The run counts as being loaded until that is durable, so that nobody reads a history which lacks it.
-    private func cancelCold(
-        _ run: RunNumber, _ history: [Event], _ request: RunCancelRequested, _ tokens: [UInt64]
-    ) {
-        func answer(_ outcome: Result<Bool, StoreError>, _ last: RunState? = nil) {
-            for token in tokens { answerCancel(token, outcome) }
-            endCold(run, last)
-        }
-        if let last = history.last, Self.isFinal(last.kind) { return answer(.success(false)) }
-        let recorded: ColdCancellation
+    private func recordCold(_ run: RunNumber, _ history: [Event], _ inputs: [InstanceInput]) {
+        var record: ColdRecord
         do {
-            recorded = try ColdCancellation(history, request, at: clock.now)
+            record = try ColdRecord(history)
         } catch {
-            return answer(.failure(StoreError(.damaged, "its history can't be: \(error)", run: run)))
+            let error = StoreError(.damaged, "its history can't be: \(error)", run: run)
+            for input in inputs { answerCold(input, .failure(error)) }
+            return endCold(run, nil)
         }
-        guard !recorded.batch.isEmpty else { return answer(.success(false), recorded.state) }
+        var taken: [InstanceInput] = []
+        for input in inputs {
+            if record.take(input, at: clock.now) {
+                taken.append(input)
+            } else {
+                answerCold(input, .success(false))
+            }
+        }
+        let recorded = record
+        guard !taken.isEmpty else { return endCold(run, recorded.state) }
         state.withLock { _ = $0.recording.insert(run) }
+        let answers = taken
         let observer = ColdObserver { [self] outcome in
             if case .success = outcome, recorded.state.status.isFinal { endedCold(recorded) }
-            for token in tokens { answerCancel(token, outcome) }
+            for input in answers { answerCold(input, outcome) }
             endCold(run, recorded.state)
         }
         do throws(StoreError) {
@@ -82,13 +95,24 @@ extension Engine {
                 Command(
                     batch: recorded.batch, changes: recorded.changes, observer: observer, priority: .completion))
         } catch {
-            answer(.failure(error), recorded.state)
+            for input in answers { answerCold(input, .failure(error)) }
+            endCold(run, recorded.state)
         }
         letGoIfFull()
     }
 
+    /// Says whether the input was recorded.
+    private func answerCold(_ input: InstanceInput, _ outcome: Result<Bool, StoreError>) {
+        switch input {
+        case .cancelRun(_, _, let token): answerCancel(token, outcome)
+        case .offer(let offer):
+            answerOffer(offer.id, outcome.map { $0 ? .accepted : .notWaiting })
+        default: break
+        }
+    }
+
     /// A held run was cancelled, and that is durable.
-    private func endedCold(_ recorded: ColdCancellation) {
+    private func endedCold(_ recorded: ColdRecord) {
         let last = recorded.state
         state.withLock { _ = $0.held.remove(last.run) }
         results.resolve(last.start.id, .failure(Self.cancelledError(last)))
@@ -124,8 +148,16 @@ extension Engine {
     }
 }
 
-/// The events by which a run that is not executed is cancelled.
-private struct ColdCancellation {
+extension RunState {
+    /// Whether a signal can be queued for the wait.
+    fileprivate func takesQueued(_ step: StepNumber) -> Bool {
+        guard !status.isFinal, let open = open[step], case .wait = open.activity else { return false }
+        return !open.hasQueuedSignal
+    }
+}
+
+/// The events by which what came for a run that is not executed is recorded.
+private struct ColdRecord {
     private(set) var state: RunState
     private(set) var batch = EventBatch()
     private(set) var changes: [TableChange] = []
@@ -133,10 +165,31 @@ private struct ColdCancellation {
     private(set) var children: [RunNumber] = []
 
     /// - Throws: for a history that can't be.
-    init(_ history: [Event], _ request: RunCancelRequested, at time: Timestamp) throws(IllegalTransition) {
-        state = try RunState(history: history)
+    init(_ history: [Event]) throws(IllegalTransition) { state = try RunState(history: history) }
+
+    /// Returns whether there was something to record.
+    mutating func take(_ input: InstanceInput, at time: Timestamp) -> Bool {
+        guard !state.status.isFinal else { return false }
+        do {
+            switch input {
+            case .offer(let offer):
+                guard state.takesQueued(offer.step) else { return false }
+                let queued = SignalQueued(step: offer.step, payload: offer.payload, mark: offer.mark)
+                try accept(.signalQueued(queued), time)
+                return true
+            case .cancelRun(let by, let reason, _):
+                return try cancel(RunCancelRequested(by: by, reason: reason), time)
+            default: return false
+            }
+        } catch {
+            return false
+        }
+    }
+
+    private mutating func cancel(_ request: RunCancelRequested, _ time: Timestamp) throws(IllegalTransition) -> Bool {
+        guard !state.status.isFinal, state.cancel == nil || state.status == .held else { return false }
         if state.cancel == nil { try accept(.runCancelRequested(request), time) }
-        guard state.status == .held else { return }
+        guard state.status == .held else { return true }
         try accept(.runResumed(RunResumed()), time)
         for (step, open) in state.open.sorted(by: { $0.key < $1.key }) {
             // Recorded one by one, for recovery to see that the child was given up.
@@ -145,6 +198,7 @@ private struct ColdCancellation {
             try accept(.waitCancelled(WaitCancelled(step: step)), time)
         }
         try accept(.runCancelled(RunCancelled()), time)
+        return true
     }
 
     private mutating func accept(_ body: EventBody, _ time: Timestamp) throws(IllegalTransition) {

@@ -202,9 +202,9 @@ private struct Flush {
             let engine = engine
             then.append { engine.answerCancel(token, $0.map { isNews }) }
         case .bounce(let input): engine.bounce(input, from: resident)
-        case .deliverSignal(let step, let sent, let key):
+        case .deliverSignal(let step, let sent, _):
             let resident = resident
-            then.append { if case .success = $0 { resident.engine.deliver(sent, key: key, step, of: resident) } }
+            then.append { if case .success = $0 { resident.engine.deliver(sent, step, of: resident) } }
         case .awaitChild(let step, let child): engine.awaitChild(step, child, of: resident)
         case .cancelChild(let child, let reason):
             let engine = engine

@@ -7,12 +7,9 @@ import StepReplay
 import Synchronization
 
 extension Engine {
-    /// How long an idempotency key of a signal is remembered.
-    private static let receiptLifetime = Duration.seconds(24 * 3_600)
-
     package func signal(_ request: SignalRequest) async throws -> RunID? {
         try requireRunning(for: "sending a signal")
-        let number = try await route(request, priority: .normal)
+        let number = try await route(request, request.idempotencyKey.map { .key($0) }, priority: .normal)
         guard let number, number != .store else { return nil }
         let store = store
         return try await pool.perform { try store.read { snapshot in try snapshot.run(number)?.id } }
@@ -20,51 +17,75 @@ extension Engine {
 
     /// Gives a signal to the longest waiting run that takes it, or keeps or drops it. Returns the run.
     /// `priority` is that of keeping it.
-    private func route(_ request: SignalRequest, priority: Command.Priority) async throws -> RunNumber? {
+    private func route(
+        _ request: SignalRequest, _ mark: SignalMark?, priority: Command.Priority
+    ) async throws -> RunNumber? {
         try await signals.inTurn(request.name) {
-            if let key = request.idempotencyKey, let run = try await receipt(key) { return run }
-            if let run = try await give(request) { return run }
+            if let mark, let run = try await receipt(mark, of: request.name) { return run }
+            if let run = try await give(request, mark) { return run }
             guard let keptFor = request.disposition.keptFor else { return nil }
-            try await keep(request, for: keptFor, priority: priority)
+            try await keep(request, mark, for: keptFor, priority: priority)
             return .store
         }
     }
 
-    private func receipt(_ key: String) async throws -> RunNumber? {
+    /// Who got a signal that was sent before, as far as it is remembered. What runs send is remembered until they have
+    /// recorded that it arrived, however long they are away.
+    private func receipt(_ mark: SignalMark, of signal: String) async throws -> RunNumber? {
         let store = store
-        let oldest = clock.now.advanced(by: .zero - Self.receiptLifetime)
+        let oldest = clock.now.advanced(by: .zero - Limits.receiptLifetime)
         return try await pool.perform {
             try store.read { snapshot in
-                guard let receipt = try snapshot.receipt(key), receipt.time >= oldest else { return nil }
+                guard let receipt = try snapshot.receipt(ReceiptName(mark, of: signal)) else { return nil }
+                if case .key = mark, receipt.time < oldest { return nil }
                 return receipt.run
             }
         }
     }
 
-    /// Offers the signal to one waiter after the other, the longest waiting first.
-    private func give(_ request: SignalRequest) async throws -> RunNumber? {
+    /// Offers the signal to one waiter after the other, the longest waiting first. Where none can take it but some can't
+    /// go on now, it is queued for the first of these.
+    private func give(_ request: SignalRequest, _ mark: SignalMark?) async throws -> RunNumber? {
         var tried: Set<SignalRouter.Waiter> = []
+        var away: [SignalRouter.Waiter] = []
         while let waiter = try await nextWaiter(for: request.name, except: tried) {
             tried.insert(waiter)
-            let verdict = try await signals.offer { id in
-                wake(
-                    waiter.run,
-                    with: .offer(
-                        SignalOffer(
-                            id: id, step: waiter.step, payload: request.payload,
-                            idempotencyKey: request.idempotencyKey)))
-            }
-            switch verdict {
+            switch try await offer(request, mark, to: waiter, isQueued: false) {
             case .accepted: return waiter.run
-            case .notWaiting: continue
-            case .rejected(let failure):
-                let store = store
-                let run = try await pool.perform { try store.read { snapshot in try snapshot.run(waiter.run)?.id } }
-                throw InvalidPayloadError(
-                    signal: request.name, runID: run ?? RunID(high: 0, low: 0), reason: failure.message)
+            case .cannotWake: away.append(waiter)
+            case .notWaiting, .rejected: signals.remove(waiter, for: request.name)
             }
         }
+        var unreadable: SignalRouter.Waiter?
+        for waiter in away {
+            switch try await offer(request, mark, to: waiter, isQueued: true) {
+            case .accepted:
+                signals.remove(waiter, for: request.name)
+                return waiter.run
+            case .cannotWake: unreadable = waiter
+            case .notWaiting, .rejected: continue
+            }
+        }
+        // It waits, but nothing can be recorded for it. Nobody else may get its signal unnoticed.
+        if let unreadable {
+            throw StoreError(.damaged, "run \(unreadable.run), which waits for \(request.name), can't be read")
+        }
         return nil
+    }
+
+    private func offer(
+        _ request: SignalRequest, _ mark: SignalMark?, to waiter: SignalRouter.Waiter, isQueued: Bool
+    ) async throws -> SignalVerdict {
+        let verdict = try await signals.offer { id in
+            let offer = SignalOffer(
+                id: id, step: waiter.step, payload: request.payload, mark: mark, isQueued: isQueued)
+            wake(waiter.run, with: .offer(offer))
+        }
+        guard case .rejected(let failure) = verdict else { return verdict }
+        let store = store
+        let run = try await pool.perform { try store.read { snapshot in try snapshot.run(waiter.run)?.id } }
+        throw InvalidPayloadError(
+            signal: request.name, runID: run ?? RunID(high: 0, low: 0), reason: failure.message)
     }
 
     /// Waits of resident runs are known before they are durable; those of other runs stand on disk.
@@ -81,16 +102,14 @@ extension Engine {
     }
 
     private func keep(
-        _ request: SignalRequest, for duration: Duration, priority: Command.Priority
+        _ request: SignalRequest, _ mark: SignalMark?, for duration: Duration, priority: Command.Priority
     ) async throws {
         let keptAt = signals.keptTime(clock.now)
         let until = keptAt.advanced(by: duration)
         let event = Event(
             run: .store, sequence: 0, time: keptAt,
             body: .signalKept(
-                SignalKept(
-                    signal: request.name, payload: request.payload, until: until,
-                    idempotencyKey: request.idempotencyKey)))
+                SignalKept(signal: request.name, payload: request.payload, until: until, mark: mark)))
         try await submitStoreEvent(event, priority: priority)
         // Someone may have begun to wait between the last look and now.
         let waiters = signals.waiters(for: request.name).sorted()
@@ -156,8 +175,8 @@ extension Engine {
         }
         for (row, body) in kept {
             let verdict = try await signals.offer { id in
-                // The key's receipt stands already: keeping the signal wrote it.
-                let offer = SignalOffer(id: id, step: waiter.step, payload: body.payload, idempotencyKey: nil)
+                // Its receipt stands already: keeping the signal wrote it.
+                let offer = SignalOffer(id: id, step: waiter.step, payload: body.payload, mark: nil)
                 let kept = KeptSignal(name: name, keptAt: row.keptAt)
                 guard !self.offer(kept, offer, toResident: waiter.run) else { return }
                 answerOffer(id, .success(.notWaiting))
@@ -165,7 +184,7 @@ extension Engine {
             }
             switch verdict {
             case .accepted: return true
-            case .notWaiting: return false
+            case .notWaiting, .cannotWake: return false
             case .rejected: continue
             }
         }
@@ -205,15 +224,16 @@ extension Engine {
     // MARK: Signals that runs send
 
     /// Sends what a run has recorded that it sends, and tells it where the signal went.
-    func deliver(_ sent: SignalSent, key: String, _ step: StepNumber, of resident: Resident) {
+    func deliver(_ sent: SignalSent, _ step: StepNumber, of resident: Resident) {
         Task { [self] in
             let disposition: SignalDisposition =
                 sent.keepUntil.map { .keep(for: clock.now.duration(to: $0)) } ?? .drop
             let request = SignalRequest(
-                name: sent.signal, payload: sent.payload, disposition: disposition, idempotencyKey: key)
+                name: sent.signal, payload: sent.payload, disposition: disposition, idempotencyKey: nil)
+            let mark = SignalMark.step(resident.number, step)
             do {
                 // Running work is completed by it, so it waits for room where others are refused.
-                let receiver = try await route(request, priority: .completion)
+                let receiver = try await route(request, mark, priority: .completion)
                 wake(resident.number, with: .signalDelivered(step, to: receiver ?? .store))
             } catch let error as InvalidPayloadError {
                 logger.warning("a signal was rejected", metadata: ["signal": "\(sent.signal)", "error": "\(error)"])

@@ -48,7 +48,11 @@ package enum PayloadCodec {
             writer.optional(event.timeoutAt) { $0.time($1) }
         case .waitResolved(let event):
             step(event.step)
-            writer.optional(event.idempotencyKey) { $0.text($1) }
+            append(event.mark, to: &writer)
+            writer.bytes += event.payload.bytes
+        case .signalQueued(let event):
+            step(event.step)
+            append(event.mark, to: &writer)
             writer.bytes += event.payload.bytes
         case .signalSent(let event):
             append(event.key, to: &writer)
@@ -99,7 +103,7 @@ package enum PayloadCodec {
         } else if case .signalKept(let event) = body {
             writer.text(event.signal)
             writer.time(event.until)
-            writer.optional(event.idempotencyKey) { $0.text($1) }
+            append(event.mark, to: &writer)
             writer.bytes += event.payload.bytes
         } else if case .signalTaken(let event) = body {
             writer.text(event.signal)
@@ -129,6 +133,19 @@ package enum PayloadCodec {
     package static func append(_ id: RunID, to writer: inout ByteWriter) {
         writer.fixed(id.high)
         writer.fixed(id.low)
+    }
+
+    private static func append(_ mark: SignalMark?, to writer: inout ByteWriter) {
+        switch mark {
+        case nil: writer.byte(0)
+        case .key(let key):
+            writer.byte(1)
+            writer.text(key)
+        case .step(let run, let step):
+            writer.byte(2)
+            writer.varint(run.value)
+            writer.varint(step.sequence)
+        }
     }
 
     private static func append(_ key: StepKey, to writer: inout ByteWriter) {

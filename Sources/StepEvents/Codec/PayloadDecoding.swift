@@ -14,7 +14,7 @@ extension PayloadCodec {
             case .stepStarted, .stepSucceeded, .stepFailed, .stepInterrupted, .stepCancelled:
                 try stepEvent(kind, &reader, sequence)
             case .slept, .woke, .waitStarted, .waitResolved, .waitTimedOut, .waitCancelled, .signalSent,
-                .signalRejected, .signalDelivered:
+                .signalRejected, .signalDelivered, .signalQueued:
                 try waitEvent(kind, &reader, sequence)
             case .invokeStarted, .invokeFinished: try invokeEvent(kind, &reader, sequence)
             case .commitRecord, .signalKept, .signalTaken, .signalExpired: try storeEvent(kind, &reader)
@@ -88,11 +88,12 @@ extension PayloadCodec {
             return .waitStarted(WaitStarted(key: key, signal: signal, timeoutAt: timeoutAt))
         case .waitResolved:
             let step = try step(&reader, sequence)
-            let idempotencyKey = try reader.optional { reader throws(Problem) in
-                try reader.text("idempotency key", limit: Limits.idBytes)
-            }
-            return .waitResolved(
-                WaitResolved(step: step, payload: try rest(&reader), idempotencyKey: idempotencyKey))
+            let mark = try mark(&reader)
+            return .waitResolved(WaitResolved(step: step, payload: try rest(&reader), mark: mark))
+        case .signalQueued:
+            let step = try step(&reader, sequence)
+            let mark = try mark(&reader)
+            return .signalQueued(SignalQueued(step: step, payload: try rest(&reader), mark: mark))
         case .signalSent:
             let key = try key(&reader)
             let signal = try reader.text("signal name", limit: Limits.signalNameBytes)
@@ -139,12 +140,8 @@ extension PayloadCodec {
         case .signalKept:
             let signal = try reader.text("signal name", limit: Limits.signalNameBytes)
             let until = try reader.time()
-            let idempotencyKey = try reader.optional { reader throws(Problem) in
-                try reader.text("idempotency key", limit: Limits.idBytes)
-            }
-            return .signalKept(
-                SignalKept(
-                    signal: signal, payload: try rest(&reader), until: until, idempotencyKey: idempotencyKey))
+            let mark = try mark(&reader)
+            return .signalKept(SignalKept(signal: signal, payload: try rest(&reader), until: until, mark: mark))
         case .signalTaken:
             return .signalTaken(
                 SignalTaken(
@@ -158,6 +155,17 @@ extension PayloadCodec {
     }
 
     // MARK: Parts
+
+    private static func mark(_ reader: inout ByteReader) throws(Problem) -> SignalMark? {
+        switch try reader.byte() {
+        case 0: return nil
+        case 1: return .key(try reader.text("idempotency key", limit: Limits.idBytes))
+        case 2:
+            let run = RunNumber(try reader.varint())
+            return .step(run, StepNumber(try reader.varint32("step")))
+        case let other: throw .unknown(what: "mark of a signal", value: UInt64(other))
+        }
+    }
 
     private static func runStarted(_ reader: inout ByteReader) throws(Problem) -> RunStarted {
         let id = try runID(&reader)

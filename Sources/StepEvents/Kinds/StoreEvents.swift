@@ -23,13 +23,13 @@ package struct SignalKept: Hashable, Sendable {
     package var signal: String
     package var payload: Payload
     package var until: Timestamp
-    package var idempotencyKey: String?
+    package var mark: SignalMark?
 
-    package init(signal: String, payload: Payload, until: Timestamp, idempotencyKey: String? = nil) {
+    package init(signal: String, payload: Payload, until: Timestamp, mark: SignalMark? = nil) {
         self.signal = signal
         self.payload = payload
         self.until = until
-        self.idempotencyKey = idempotencyKey
+        self.mark = mark
     }
 }
 

@@ -32,13 +32,38 @@ package struct WaitStarted: Hashable, Sendable {
 package struct WaitResolved: Hashable, Sendable {
     package var step: StepNumber
     package var payload: Payload
-    /// The sender's idempotency key, if it gave one.
-    package var idempotencyKey: String?
+    /// By what the sender would recognise the signal if it sent it again, if it gave anything.
+    package var mark: SignalMark?
 
-    package init(step: StepNumber, payload: Payload, idempotencyKey: String? = nil) {
+    package init(step: StepNumber, payload: Payload, mark: SignalMark? = nil) {
         self.step = step
         self.payload = payload
-        self.idempotencyKey = idempotencyKey
+        self.mark = mark
+    }
+}
+
+/// By what a signal is recognised that is sent again.
+package enum SignalMark: Hashable, Sendable {
+    /// An idempotency key of the sender's, among signals of one name.
+    case key(String)
+    /// The step of a run that sends it.
+    case step(RunNumber, StepNumber)
+
+    /// The key that the sender gave.
+    package var key: String? { if case .key(let key) = self { key } else { nil } }
+}
+
+/// A signal came for the wait while the run could not go on: it was held, or its code was not there. It is given to the
+/// wait when the code comes to it.
+package struct SignalQueued: Hashable, Sendable {
+    package var step: StepNumber
+    package var payload: Payload
+    package var mark: SignalMark?
+
+    package init(step: StepNumber, payload: Payload, mark: SignalMark? = nil) {
+        self.step = step
+        self.payload = payload
+        self.mark = mark
     }
 }
 

@@ -6,6 +6,8 @@ package struct RunState: Hashable, Sendable {
     package struct OpenStep: Hashable, Sendable {
         package var key: StepKey
         package var activity: Activity
+        /// Whether a signal waits for the run's code to come to this wait.
+        package var hasQueuedSignal = false
     }
 
     package enum Activity: Hashable, Sendable {

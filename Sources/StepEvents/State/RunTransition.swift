@@ -50,7 +50,15 @@ extension RunState {
                 body.key, .wait(signal: body.signal, since: event.time, timeoutAt: body.timeoutAt), event)
         case .waitResolved(let body): try endWait(body.step, event)
         case .waitTimedOut(let body): try endWait(body.step, event)
-        case .signalRejected(let body): try requireWait(body.step, event)
+        case .signalRejected(let body):
+            try requireWait(body.step, event)
+            open[body.step]?.hasQueuedSignal = false
+        case .signalQueued(let body):
+            try requireWait(body.step, event)
+            guard open[body.step]?.hasQueuedSignal == false else {
+                throw IllegalTransition(event, "a signal waits for step \(body.step) already")
+            }
+            open[body.step]?.hasQueuedSignal = true
         case .waitCancelled(let body):
             switch try opened(body.step, event).activity {
             case .sleep, .wait, .child: close(body.step)
@@ -97,6 +105,7 @@ extension RunState {
         case .waitCancelled(let body): step = body.step
         case .signalRejected(let body): step = body.step
         case .signalDelivered(let body): step = body.step
+        case .signalQueued(let body): step = body.step
         case .invokeFinished(let body): step = body.step
         }
         return .one(step, open[step])
@@ -113,7 +122,12 @@ extension RunState {
         }
         guard !status.isFinal else { throw IllegalTransition(event, "the run has \(status.name)") }
         let resumes = event.kind == .runResumed
-        guard (status == .held) == resumes || event.kind == .runCancelRequested || event.kind == .runCancelled else {
+        let isForHeldToo =
+            switch event.kind {
+            case .runCancelRequested, .runCancelled, .signalQueued: true
+            default: false
+            }
+        guard (status == .held) == resumes || isForHeldToo else {
             throw IllegalTransition(event, resumes ? "the run is not held" : "the run is held")
         }
     }
@@ -223,6 +237,8 @@ extension RunState {
         case .runCancelled: .cancelled
         case .runHeld: .held
         case .runCancelRequested where status == .held: .held
+        // Nothing goes on by it.
+        case .signalQueued: status
         default: onlyWaits || retryAt != nil ? .waiting : .running
         }
     }

@@ -106,14 +106,17 @@ extension StoreSnapshot {
         }
     }
 
-    /// What became of a signal that was sent with this idempotency key; run 0 stands for one that is kept.
-    package func receipt(_ key: String) throws(StoreError) -> (run: RunNumber, time: Timestamp)? {
+    /// What became of a signal that was sent before; run 0 stands for one that is kept. Receipts by idempotency key may
+    /// be out of date.
+    package func receipt(_ name: ReceiptName) throws(StoreError) -> (run: RunNumber, time: Timestamp)? {
         try asStoreError(path) {
-            guard let bytes = try tables.get(.signals, TableKey.signal(.receipt, key)) else { return nil }
+            guard let bytes = try tables.get(.signals, TableKey.receipt(name)) else { return nil }
             guard let receipt = ReceiptValue(bytes) else {
-                throw StoreError(.damaged, "the receipt of \(key) can't be decoded", table: .signals)
+                throw StoreError(.damaged, "the receipt of \(name) can't be decoded", table: .signals)
             }
-            try Self.check(key, longName: receipt.longKey)
+            if case .key(let signal, let key) = name {
+                try Self.check(TableKey.receiptText(signal, key), longName: receipt.longKey)
+            }
             return (receipt.run, receipt.time)
         }
     }

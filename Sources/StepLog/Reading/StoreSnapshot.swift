@@ -160,12 +160,23 @@ package struct StoreSnapshot: ~Copyable {
         }
     }
 
+    private func scanPrefix(_ table: TableName, _ prefix: [UInt8], _ visit: () -> Void) throws {
+        try tables.scan(table, from: prefix, reversed: false) { key, _ in
+            guard key.starts(with: prefix) else { return false }
+            visit()
+            return true
+        }
+    }
+
     package func statistics() throws(StoreError) -> StoreStatistics {
         try asStoreError(path) {
-            StoreStatistics(
+            // A receipt by key has a row for its time too.
+            var times = 0
+            try scanPrefix(.signals, [TableKey.SignalTag.receiptTime.rawValue]) { times += 1 }
+            return StoreStatistics(
                 lastLSN: try tables.lastLSN(), records: try tables.count(.log), runs: try tables.count(.runs),
                 openRuns: try tables.count(.open), timers: try tables.count(.timers),
-                signals: try tables.count(.signals), chunks: try tables.count(.blobs),
+                signals: try tables.count(.signals) - times, chunks: try tables.count(.blobs),
                 lastTransactionID: tables.transactionID)
         }
     }
@@ -193,7 +204,7 @@ package struct StoreStatistics: Hashable, Sendable {
     package var runs: Int
     package var openRuns: Int
     package var timers: Int
-    /// Waiters and kept signals.
+    /// Waiters, kept signals and receipts.
     package var signals: Int
     package var chunks: Int
     package var lastTransactionID: UInt64

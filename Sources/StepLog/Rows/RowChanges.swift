@@ -30,10 +30,8 @@ struct RowChanges {
                 .signals, TableKey.waiter(signal, since: since, run, step), Array(longText(signal).utf8))
         case .deleteWaiter(let signal, let since, let run, let step):
             try tables.delete(.signals, TableKey.waiter(signal, since: since, run, step))
-        case .putReceipt(let key, let run, let time):
-            try tables.put(
-                .signals, TableKey.signal(.receipt, key),
-                ReceiptValue(run: run, time: time, longKey: longText(key)).encoded())
+        case .putReceipt(let name, let run, let time): try putReceipt(name, run, time, tables)
+        case .deleteReceipt(let name): try tables.delete(.signals, TableKey.receipt(name))
         case .putKept(let signal, let keptAt, let until, let event):
             let lsn = LSN(firstLSN.value + UInt64(event))
             try tables.put(
@@ -46,6 +44,51 @@ struct RowChanges {
                 try tables.delete(.timers, TableKey.timer(value.until, kept: value.lsn))
             }
             try tables.delete(.signals, key)
+        }
+    }
+
+    /// How many receipts that are out of date each new one removes at most: more than one, so that they become fewer.
+    private static let forgottenAtOnce = 2
+
+    private func putReceipt(
+        _ name: ReceiptName, _ run: RunNumber, _ time: Timestamp, _ tables: any WriteTables
+    ) throws(TablesError) {
+        let key = TableKey.receipt(name)
+        switch name {
+        case .step(let sender, _):
+            // A run that has ended sends nothing again, and nobody would remove the receipt.
+            guard try tables.get(.open, TableKey.run(sender)) != nil else { return }
+            try tables.put(.signals, key, ReceiptValue(run: run, time: time, longKey: "").encoded())
+        case .key(let signal, let text):
+            if let bytes = try tables.get(.signals, key), let old = ReceiptValue(bytes) {
+                try tables.delete(.signals, TableKey.receiptTime(old.time, key))
+            }
+            let long = longText(TableKey.receiptText(signal, text))
+            try tables.put(.signals, key, ReceiptValue(run: run, time: time, longKey: long).encoded())
+            try tables.put(.signals, TableKey.receiptTime(time, key), [])
+            try forgetReceipts(before: time.advanced(by: .zero - Limits.receiptLifetime), tables)
+        }
+    }
+
+    private func forgetReceipts(before time: Timestamp, _ tables: any WriteTables) throws(TablesError) {
+        let prefix = [TableKey.SignalTag.receiptTime.rawValue]
+        let end = prefix + TableKey.time(time)
+        var old: [[UInt8]] = []
+        do {
+            try tables.scan(.signals, from: prefix, reversed: false) { key, _ in
+                let key = [UInt8](key)
+                guard key.lexicographicallyPrecedes(end) else { return false }
+                old.append(key)
+                return old.count < Self.forgottenAtOnce
+            }
+        } catch let error as TablesError {
+            throw error
+        } catch {
+            throw TablesError(.damaged, "receipts can't be read: \(error)")
+        }
+        for key in old {
+            try tables.delete(.signals, key)
+            try tables.delete(.signals, [TableKey.SignalTag.receipt.rawValue] + key.dropFirst(end.count))
         }
     }
 
@@ -113,7 +156,7 @@ struct ReceiptValue {
     init?(_ bytes: [UInt8]) {
         var reader = ByteReader(bytes)
         guard let run = try? reader.fixed(UInt64.self), let time = try? reader.time(),
-            let key = try? reader.text("idempotency key", limit: Limits.idBytes), reader.left == 0
+            let key = try? reader.text("idempotency key", limit: Limits.receiptTextBytes), reader.left == 0
         else { return nil }
         self.run = RunNumber(run)
         self.time = time

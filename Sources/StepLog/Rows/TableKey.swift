@@ -54,8 +54,12 @@ enum TableKey {
     enum SignalTag: UInt8, CaseIterable {
         case waiter = 1
         case kept = 2
-        /// By idempotency key, not by name: what became of a signal that was sent with one.
+        /// What became of a signal that was sent with an idempotency key.
         case receipt = 3
+        /// The same receipts in the order of their times.
+        case receiptTime = 4
+        /// What became of a signal that a run sends.
+        case delivery = 5
     }
 
     static func signal(_ tag: SignalTag, _ name: String) -> [UInt8] {
@@ -71,6 +75,25 @@ enum TableKey {
         append(run.value, to: &key)
         append(step.sequence, to: &key)
         return key
+    }
+
+    static func receipt(_ name: ReceiptName) -> [UInt8] {
+        switch name {
+        case .key(let signal, let key): return Self.signal(.receipt, receiptText(signal, key))
+        case .step(let run, let step):
+            var bytes = [SignalTag.delivery.rawValue]
+            append(run.value, to: &bytes)
+            append(step.sequence, to: &bytes)
+            return bytes
+        }
+    }
+
+    /// The length says where the name ends and the key begins.
+    static func receiptText(_ signal: String, _ key: String) -> String { "\(signal.utf8.count):\(signal)\(key)" }
+
+    /// The place of a receipt, whose key is given, among the others.
+    static func receiptTime(_ time: Timestamp, _ receipt: [UInt8]) -> [UInt8] {
+        [SignalTag.receiptTime.rawValue] + Self.time(time) + receipt.dropFirst()
     }
 
     static func kept(_ signal: String, keptAt: Timestamp) -> [UInt8] { Self.signal(.kept, signal) + time(keptAt) }

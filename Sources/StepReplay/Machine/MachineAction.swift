@@ -81,13 +81,18 @@ package struct SignalOffer: Sendable {
     package var id: UInt64
     package var step: StepNumber
     package var payload: Payload
-    package var idempotencyKey: String?
+    package var mark: SignalMark?
+    /// Whether it is to be queued for a run that can't go on now, rather than answered.
+    package var isQueued: Bool
 
-    package init(id: UInt64, step: StepNumber, payload: Payload, idempotencyKey: String?) {
+    package init(
+        id: UInt64, step: StepNumber, payload: Payload, mark: SignalMark?, isQueued: Bool = false
+    ) {
         self.id = id
         self.step = step
         self.payload = payload
-        self.idempotencyKey = idempotencyKey
+        self.mark = mark
+        self.isQueued = isQueued
     }
 }
 
@@ -96,6 +101,8 @@ package enum SignalVerdict: Sendable, Hashable {
     case rejected(Failure)
     /// The wait is over: offer the signal to the next waiter.
     case notWaiting
+    /// The run can't go on now: it is held, its code is not here, or it can't be read. No machine says so.
+    case cannotWake
 }
 
 package enum MachineReport: Sendable, Hashable {

@@ -30,7 +30,8 @@ extension RunMachine {
         case .stepInterrupted(let body):
             steps[body.step]?.lastInterruption = body.reason
             if body.reason == .crash { steps[body.step]?.interruptions += 1 }
-        case .signalRejected: break
+        case .signalQueued(let body): queuedSignals[body.step] = body
+        case .signalRejected(let body): queuedSignals[body.step] = nil
         case .stepSucceeded(let body): settle(body.step, .value(body.result), event)
         case .stepCancelled(let body): settle(body.step, .cancelled, event)
         case .woke(let body): settle(body.step, .value(.null), event)
@@ -65,6 +66,7 @@ extension RunMachine {
     }
 
     private mutating func settle(_ number: StepNumber, _ outcome: RecordedStep.Outcome, _ event: Event) {
+        queuedSignals[number] = nil
         steps[number]?.outcome = outcome
         steps[number]?.outcomeSequence = event.sequence
         steps[number]?.outcomeTime = event.time

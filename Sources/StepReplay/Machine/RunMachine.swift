@@ -72,6 +72,8 @@ package struct RunMachine: ~Copyable {
     package internal(set) var durableThrough: UInt32
     /// Signals for waits that the replayed code has not asked for yet.
     var offers: [StepNumber: [SignalOffer]] = [:]
+    /// Signals that came for waits while the run could not go on.
+    var queuedSignals: [StepNumber: SignalQueued] = [:]
     /// Those of these waits that the code must ask for soon, and those for which it did not.
     var claims: Set<StepNumber> = []
     var unclaimed: Set<StepNumber> = []

@@ -50,9 +50,10 @@ extension RunMachine {
     mutating func carryOnWait(_ number: StepNumber, at time: Timestamp) {
         guard case .wait(let signal, let since, let timeoutAt) = state.open[number]?.activity else { return }
         unclaimed.remove(number)
+        let queued = queuedSignals.removeValue(forKey: number)
         if let timeoutAt {
             // A signal that came while the run was away, before the timeout, is older than the timeout.
-            if timeoutAt <= time, offers[number]?.isEmpty ?? true {
+            if timeoutAt <= time, queued == nil, offers[number]?.isEmpty ?? true {
                 actions.append(.stopAwaitingSignal(number, signal: signal, since: since))
                 return conclude(
                     number, .timedOut, as: .waitTimedOut(WaitTimedOut(step: number)), at: max(time, timeoutAt))
@@ -60,7 +61,10 @@ extension RunMachine {
             setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: nil))
         }
         actions.append(.awaitSignal(number, signal: signal, since: since))
-        for offer in offers.removeValue(forKey: number) ?? [] { self.offer(offer, at: time) }
+        let came = offers.removeValue(forKey: number) ?? []
+        // Its sender has its answer, and its receipt stands.
+        let first = queued.map { SignalOffer(id: 0, step: number, payload: $0.payload, mark: nil) }
+        for offer in [first].compactMap({ $0 }) + came { self.offer(offer, at: time) }
     }
 
     /// A signal came for a wait of this run.
@@ -89,7 +93,7 @@ extension RunMachine {
         conclude(
             offer.step, .value(offer.payload),
             as: .waitResolved(
-                WaitResolved(step: offer.step, payload: offer.payload, idempotencyKey: offer.idempotencyKey)),
+                WaitResolved(step: offer.step, payload: offer.payload, mark: offer.mark)),
             at: time)
         actions.append(.answerOffer(offer, .accepted))
     }

@@ -3,6 +3,7 @@ import StepEvents
 /// A state that a run can be in, by the history that leads to it. Where it has an open step, that is number 1.
 enum StateCase: String, CaseIterable, Sendable {
     case queued, betweenSteps, attemptRunning, attemptFailed, attemptInterrupted, sleeping, waitingForSignal
+    case signalQueued, heldWithSignal
     case waitingForChild, sending, functionFailed, cancelling, held, heldAndCancelling, succeeded, failed, cancelled
 
     static let run = RunNumber(3)
@@ -35,6 +36,8 @@ enum StateCase: String, CaseIterable, Sendable {
         case .attemptInterrupted: running + [.stepInterrupted(StepInterrupted(step: step, reason: .crash))]
         case .sleeping, .waitingForSignal, .waitingForChild, .sending:
             [.runStarted(Self.start), EventCase.introducing(self).body]
+        case .signalQueued: StateCase.waitingForSignal.bodies + [EventCase.signalQueued.body]
+        case .heldWithSignal: StateCase.signalQueued.bodies + [EventCase.runHeld.body]
         case .functionFailed: [.runStarted(Self.start), EventCase.runAttemptFailed.body]
         case .cancelling: running + [cancel]
         case .held: running + [EventCase.runHeld.body]
@@ -63,7 +66,10 @@ enum StateCase: String, CaseIterable, Sendable {
                 .stepStartedAgain, .stepSucceeded, .stepFailedFinal, .stepInterrupted, .stepInspected, .stepCancelled,
             ])
         case .sleeping: running.union([.woke, .waitCancelled])
-        case .waitingForSignal: running.union([.waitResolved, .waitTimedOut, .signalRejected, .waitCancelled])
+        case .waitingForSignal:
+            running.union([.waitResolved, .waitTimedOut, .signalRejected, .waitCancelled, .signalQueued])
+        case .signalQueued: running.union([.waitResolved, .waitTimedOut, .signalRejected, .waitCancelled])
+        case .heldWithSignal: [.runResumed, .runCancelRequested]
         case .waitingForChild: running.union([.invokeFinished, .waitCancelled])
         case .sending: running.union([.signalDelivered])
         case .cancelling:
@@ -82,7 +88,7 @@ enum EventCase: String, CaseIterable, Sendable {
     case runStarted, runSucceeded, runFailed, runCancelled, runAttemptFailed, runCancelRequested, runHeld, runResumed
     case stepStarted, stepStartedAgain, stepSucceeded, stepFailedRetry, stepFailedFinal, stepInterrupted
     case stepInspected, stepCancelled, slept, woke, waitStarted, waitResolved, waitTimedOut, waitCancelled, signalSent
-    case signalRejected, signalDelivered, invokeStarted, invokeFinished
+    case signalRejected, signalDelivered, signalQueued, invokeStarted, invokeFinished
     case commitRecord, signalKept, signalTaken, signalExpired
 
     /// The event that brings a run into a state of waiting.
@@ -151,6 +157,7 @@ enum EventCase: String, CaseIterable, Sendable {
         case .signalSent: .signalSent(SignalSent(key: key, signal: "s", payload: .null, keepUntil: nil))
         case .signalRejected: .signalRejected(SignalRejected(step: step, payload: .null, failure: failure))
         case .signalDelivered: .signalDelivered(SignalDelivered(step: step, to: .store))
+        case .signalQueued: .signalQueued(SignalQueued(step: step, payload: .null))
         case .invokeStarted:
             .invokeStarted(
                 InvokeStarted(

@@ -143,7 +143,7 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
         case .signal(let step):
             offers += 1
             let payload = Payload(json: "\(step.sequence)")
-            instance?.post(.offer(SignalOffer(id: offers, step: step, payload: payload, idempotencyKey: nil)))
+            instance?.post(.offer(SignalOffer(id: offers, step: step, payload: payload, mark: nil)))
         case .delivery(let step):
             deliveries.remove(step)
             instance?.post(.signalDelivered(step, to: .store))
