@@ -24,6 +24,8 @@ package final class Engine: DriverSession {
     let results = ResultWaiters()
     let signals = SignalRouter()
     let answers = PendingAnswers()
+    /// Answers other processes, where there can be any.
+    let server = Locked<SocketServer?>(nil)
     private let resumed = Locked<[WorkflowInstance]>([])
     let stopping = Atomic<Bool>(false)
     private let resumedTogether = Atomic<Int>(0)
@@ -212,7 +214,15 @@ package final class Engine: DriverSession {
         }
         results.fail(EngineStopped(reason: "the client was closed"))
         let store = store
-        try? await pool.perform { store.close() }
+        let server = server.withLock { server in
+            defer { server = nil }
+            return server
+        }
+        try? await pool.perform {
+            // Before the store: the next engine puts its own socket in the same place.
+            server?.stop()
+            store.close()
+        }
         clock.stop()
         pool.stop()
         bodyExecutor.stop()

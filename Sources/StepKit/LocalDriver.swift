@@ -1,12 +1,21 @@
 package import StepEngine
 package import StepLog
 
-/// Executes runs in this process, over a store.
+/// Executes runs in this process over a store, or lets an engine in another process execute them.
 ///
-/// Choose one by ``Driver/lmdb(path:acceptRollback:standby:)`` or ``Driver/inMemory``.
+/// Choose one by ``Driver/lmdb(path:role:acceptRollback:standby:)`` or ``Driver/inMemory``.
 public struct LocalDriver: Driver {
+    /// What a process is to a store.
+    public enum Role: Sendable, Hashable {
+        /// It opens the store and executes its runs. One process at a time.
+        case engine
+        /// It starts, awaits, signals and cancels runs, which the engine in another process executes.
+        case client
+    }
+
     private enum Kind: Sendable {
         case lmdb(path: String, acceptRollback: Bool, standby: Bool)
+        case client(path: String)
         case memory
         case store(@Sendable () throws -> EventStore)
     }
@@ -28,20 +37,24 @@ public struct LocalDriver: Driver {
         self.surroundings = surroundings
     }
 
-    static func lmdb(path: String, acceptRollback: Bool, standby: Bool) -> LocalDriver {
-        LocalDriver(.lmdb(path: path, acceptRollback: acceptRollback, standby: standby))
+    static func lmdb(path: String, role: Role, acceptRollback: Bool, standby: Bool) -> LocalDriver {
+        switch role {
+        case .engine: LocalDriver(.lmdb(path: path, acceptRollback: acceptRollback, standby: standby))
+        case .client: LocalDriver(.client(path: path))
+        }
     }
 
     static let memory = LocalDriver(.memory)
 
-    /// Opens the store.
+    /// Opens the store, unless an engine in another process has it: that one is connected to by the first call.
     ///
     /// - Parameter options: the client's settings.
-    /// - Returns: the engine, which executes nothing yet.
+    /// - Returns: the engine, which executes nothing yet, or what stands for the one in another process.
     /// - Throws: ``StoreError`` when the store can't be opened: in use, damaged, of a newer format, unfit place;
     ///   `CancellationError` when the task is cancelled while it stands by for a store in use.
     public func open(_ options: ClientOptions) async throws -> any DriverSession {
         let (kind, surroundings) = (kind, surroundings)
+        if case .client(let path) = kind { return try SocketSession(directory: path) }
         let standby = Standby()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -60,7 +73,9 @@ public struct LocalDriver: Driver {
         over store: EventStore, _ options: ClientOptions, _ surroundings: () -> Engine.Surroundings
     ) throws -> any DriverSession {
         do {
-            return try Engine(store: store, client: options, surroundings: surroundings())
+            let engine = try Engine(store: store, client: options, surroundings: surroundings())
+            engine.listen()
+            return engine
         } catch {
             store.close()
             throw error
@@ -79,6 +94,7 @@ public struct LocalDriver: Driver {
                 guard case .inUse = error.code, standsBy, standby.isCancelled else { throw error }
                 throw CancellationError()
             }
+        case .client(let path): throw StoreError(.readOnly, "a client opens no store", path: path)
         case .memory: return try EventStore.inMemory(options: StoreOptions())
         case .store(let open): return try open()
         }
@@ -96,17 +112,36 @@ extension Driver where Self == LocalDriver {
     /// let client = try await Client(id: "shop", driver: .lmdb(path: "/var/lib/shop", standby: true))
     /// ```
     ///
+    /// Other processes of the same user start, await, signal and cancel runs through the engine's socket, `engine.sock`
+    /// in the directory, for instance a web server beside the worker:
+    ///
+    /// ```swift
+    /// let client = try await Client(id: "web", driver: .lmdb(path: "/var/lib/shop", role: .client))
+    /// let processOrder = client.workflow("process-order", input: Order.self, orderWorkflow)
+    /// let run = try await processOrder.start(order, id: order.id)
+    /// ```
+    ///
+    /// Such a client executes nothing; its `run()` stays until it is shut down. It may be opened before the engine is
+    /// there, and connects anew when the engine was started again: calls meanwhile throw ``EngineUnreachable``, and a
+    /// `result()` that has waited goes on waiting for up to half a minute or so until an engine is back. Errors are
+    /// those that the engine's process would see; what has no type there is a ``RemoteEngineError``. What a workflow
+    /// that the engine does not know is asked to do waits in the store until it is registered there.
+    ///
     /// - Parameters:
     ///   - path: the store's directory, created with mode 0700 when it does not exist. It must be on a local file
     ///     system.
+    ///   - role: whether this process executes the runs, or reaches the engine that does. A client leaves the other
+    ///     parameters unused.
     ///   - acceptRollback: opens a store that is older than what was acknowledged, for instance a restored backup. What
     ///     is missing is lost, and effects of lost steps may be repeated.
     ///   - standby: waits for a store that another engine has open, on this machine, until that one closes it or its
     ///     process ends; it takes over within a quarter of a second. Cancelling the task that opens the client ends
     ///     the waiting with `CancellationError`.
     /// - Returns: the driver.
-    public static func lmdb(path: String, acceptRollback: Bool = false, standby: Bool = false) -> LocalDriver {
-        .lmdb(path: path, acceptRollback: acceptRollback, standby: standby)
+    public static func lmdb(
+        path: String, role: LocalDriver.Role = .engine, acceptRollback: Bool = false, standby: Bool = false
+    ) -> LocalDriver {
+        .lmdb(path: path, role: role, acceptRollback: acceptRollback, standby: standby)
     }
 
     /// An engine in this process that keeps everything in memory and loses it with the process: for tests and trials.
