@@ -88,8 +88,8 @@ let package = Package(
         .testTarget(
             name: "CrashTests",
             dependencies: [
-                "StepKit", "StepCore", "StepEvents", "StepEngine", "StepLog", "LMDB", "TestSupport", "CrashWorkload",
-                log,
+                "StepKit", "StepCore", "StepEvents", "StepEngine", "StepLocks", "StepLog", "LMDB", "TestSupport",
+                "CrashWorkload", log,
             ]),
         .testTarget(name: "HouseRulesTests"),
         .testTarget(

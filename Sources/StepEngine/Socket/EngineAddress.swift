@@ -40,6 +40,7 @@ struct EngineAddress: Sendable {
             } catch let error as Problem {
                 throw error
             } catch {
+                last = SocketFailure("connect to \(place)", reason: "its greeting can't be read: \(error)")
                 break
             }
         }

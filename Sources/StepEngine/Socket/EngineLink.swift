@@ -15,6 +15,9 @@ final class EngineLink: Sendable {
         var request: SocketRequest
         var frame: [UInt8]
         var continuation: CheckedContinuation<SocketAnswer, any Error>
+
+        /// Without the bytes, which the channel has now.
+        var sent: Call { Call(request: request, frame: [], continuation: continuation) }
     }
 
     private struct State {
@@ -84,7 +87,7 @@ final class EngineLink: Sendable {
             case .closed: return EngineStopped(reason: "the client was closed")
             case .open(let channel, let frameLimit):
                 if let error = Self.send(call, over: channel, frameLimit) { return error }
-                state.calls[id] = call
+                state.calls[id] = call.sent
             case .idle, .connecting:
                 guard state.waitingBytes + call.frame.count <= Self.sendLimit else { return EngineBusy() }
                 state.waitingBytes += call.frame.count
@@ -149,10 +152,10 @@ final class EngineLink: Sendable {
             state.waitingBytes = 0
             state.refusal = nil
             return state.calls.keys.sorted().compactMap { id in
-                guard let call = state.calls[id],
-                    let error = Self.send(call, over: channel, connection.frameLimit)
-                else { return nil }
-                state.calls[id] = nil
+                guard let call = state.calls[id] else { return nil }
+                let error = Self.send(call, over: channel, connection.frameLimit)
+                state.calls[id] = error == nil ? call.sent : nil
+                guard let error else { return nil }
                 return (call, error)
             }
         }

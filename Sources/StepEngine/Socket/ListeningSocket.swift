@@ -2,7 +2,7 @@ import Glibc
 
 /// A socket that listens at a path, and the file that stands for it.
 package struct ListeningSocket: Sendable {
-    let descriptor: Int32
+    package let descriptor: Int32
     package let place: SocketPlace
     private let device: dev_t
     private let inode: ino_t

@@ -8,6 +8,11 @@ package struct SocketPlace: Hashable, Sendable {
     /// A directory that exists for the socket alone.
     package var ownDirectory: String?
 
+    package init(path: String, ownDirectory: String? = nil) {
+        self.path = path
+        self.ownDirectory = ownDirectory
+    }
+
     /// In the store's directory, as others name it as well; `nil` where that makes a path too long for an address.
     static func beside(_ directory: String) -> String? {
         let path = "\(absolute(directory))/\(name)"
