@@ -47,28 +47,31 @@ final class ChildProcess {
     }
 
     private let process = Process()
-    private let output = Pipe()
+    private let output: PrivatePipe
     private let interrupts: Interrupts
 
     init(
         _ program: String, _ arguments: [String], errors: FileHandle, interrupts: Interrupts
     ) throws(PipelineError) {
         self.interrupts = interrupts
+        output = try PrivatePipe()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
+        process.standardOutput = output.writing
         process.standardError = errors
         do {
             try process.run()
         } catch {
             throw .toolFailed(name: program, reason: systemReason(error))
         }
+        // The child has its copy; its end shows only when this one is closed.
+        try? output.writing.close()
     }
 
     /// Waits for the next sign.
     func next(within limit: Duration) -> Sign {
-        let reading = output.fileHandleForReading.fileDescriptor
+        let reading = output.reading.fileDescriptor
         var polled = [
             pollfd(fd: interrupts.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: reading, events: Int16(POLLIN), revents: 0),

@@ -13,15 +13,21 @@ struct FollowTests {
     /// A `stepkit` that follows a store whose engine is this very process.
     private final class Follower {
         let process = Process()
-        private let pipe = Pipe()
+        private let output: FileHandle
         private var rest = Data()
 
         init(_ arguments: [String]) throws {
             process.executableURL = URL(filePath: try Program.path())
             process.arguments = arguments
-            process.standardOutput = pipe
+            // No other process that a test starts meanwhile may inherit either end, or closing ours would tell nobody.
+            var ends: [Int32] = [-1, -1]
+            let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+            try #require(socketpair(AF_UNIX, kind, 0, &ends) == 0)
+            output = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
+            let writing = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
+            process.standardOutput = writing
             try process.run()
-            try pipe.fileHandleForWriting.close()
+            try writing.close()
         }
 
         deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
@@ -35,14 +41,14 @@ struct FollowTests {
                     rest = Data(rest[(end + 1)...])
                     continue
                 }
-                let data = pipe.fileHandleForReading.availableData
+                let data = output.availableData
                 if data.isEmpty { break }
                 rest += data
             }
             return lines
         }
 
-        func closeOutput() throws { try pipe.fileHandleForReading.close() }
+        func closeOutput() throws { try output.close() }
 
         func end() -> Int32 {
             process.waitUntilExit()

@@ -125,7 +125,9 @@ struct ShutdownTests {
             let serving = Task { try await group.run() }
             let run = try await first.start(1)
             try await gate.reached()
-            // Past the warning about runs without code, so that the next alarm is the end of the grace.
+            // Past the warning about runs without code, so that the next alarm is the end of the grace. A body may begin
+            // before the engine has set that alarm.
+            try await engine.clock.untilAlarm(within: .seconds(5))
             engine.clock.advance(by: .seconds(6))
             await group.triggerGracefulShutdown()
             try await engine.clock.untilAlarm(within: .seconds(10))

@@ -112,6 +112,7 @@ public final class Client: Service {
         let definition = WorkflowDefinition(
             id: id, version: version, accepts: range, options: options, site: CallSite(fileID: fileID, line: line),
             checkInput: { _ = try PayloadCoder.decode(Input.self, from: $0) },
+            isSameInput: { PayloadCoder.areEqual($0, $1, as: Input.self) },
             body: { runtime, payload in
                 let value: Input
                 do {

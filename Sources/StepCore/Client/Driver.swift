@@ -90,20 +90,13 @@ public struct StartRequest: Sendable {
     package var key: String?
     package var input: Payload
     package var ifExists: ExistingRunPolicy
-    /// Whether a stored input of other bytes is an equal one: the order of a set's elements, for instance, is another in
-    /// each process.
-    package var isSameInput: @Sendable (Payload) -> Bool
 
-    package init(
-        workflow: String, version: UInt32, key: String?, input: Payload, ifExists: ExistingRunPolicy,
-        isSameInput: @escaping @Sendable (Payload) -> Bool
-    ) {
+    package init(workflow: String, version: UInt32, key: String?, input: Payload, ifExists: ExistingRunPolicy) {
         self.workflow = workflow
         self.version = version
         self.key = key
         self.input = input
         self.ifExists = ifExists
-        self.isSameInput = isSameInput
     }
 }
 

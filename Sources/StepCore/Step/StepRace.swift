@@ -18,10 +18,10 @@ extension Step {
     ///
     /// - Parameters:
     ///   - id: names the race in its scope, at most 512 bytes of UTF-8.
-    ///   - first: a branch.
-    ///   - others: the branches that it runs against.
     ///   - fileID: where the call stands.
     ///   - line: where the call stands.
+    ///   - first: a branch.
+    ///   - others: the branches that it runs against.
     /// - Returns: what the winner returned.
     /// - Throws: what the winner threw; ``InvalidStepID`` for an unusable id; `CancellationError` when the race was
     ///   cancelled; ``RunUnwinding`` while the run leaves memory, and where it is held because the recorded winner is a

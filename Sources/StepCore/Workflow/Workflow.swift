@@ -44,8 +44,7 @@ public struct Workflow<Input: Codable & Sendable, Output: Codable & Sendable>: S
                 what: "the input of workflow \"\(id)\"", bytes: payload.bytes.count, limit: payloadLimit)
         }
         let request = StartRequest(
-            workflow: id, version: UInt32(clamping: version), key: key, input: payload, ifExists: ifExists,
-            isSameInput: { PayloadCoder.areEqual($0, payload, as: Input.self) })
+            workflow: id, version: UInt32(clamping: version), key: key, input: payload, ifExists: ifExists)
         return Run(id: try await session.start(request), key: key, session: session)
     }
 

@@ -12,12 +12,16 @@ public struct WorkflowDefinition: Sendable {
     package let site: CallSite?
     /// Throws where an input is not what the function takes.
     package let checkInput: @Sendable (Payload) throws -> Void
+    /// Whether inputs of different bytes are equal all the same: the order of a set's elements, for instance, is another
+    /// in each process.
+    package let isSameInput: @Sendable (Payload, Payload) -> Bool
     /// Decodes the input, calls the user's function, encodes its output.
     package let body: @Sendable (any StepRuntime, Payload) async throws -> Payload
 
     package init(
         id: String, version: Int, accepts: ClosedRange<UInt32>, options: WorkflowOptions, site: CallSite? = nil,
         checkInput: @escaping @Sendable (Payload) throws -> Void,
+        isSameInput: @escaping @Sendable (Payload, Payload) -> Bool,
         body: @escaping @Sendable (any StepRuntime, Payload) async throws -> Payload
     ) {
         self.id = id
@@ -26,6 +30,7 @@ public struct WorkflowDefinition: Sendable {
         self.options = options
         self.site = site
         self.checkInput = checkInput
+        self.isSameInput = isSameInput
         self.body = body
     }
 }

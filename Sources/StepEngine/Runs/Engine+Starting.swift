@@ -57,7 +57,7 @@ extension Engine {
             if let existing = try found.get() {
                 let isReplaced = request.ifExists == .restartIfFinished && existing.isFinal
                 if !isReplaced {
-                    try requireSame(existing.input, existing.id, key, request)
+                    try requireSame(existing.input, existing.id, key, request, state)
                     continuation.resume(returning: existing.id)
                     return nil
                 }
@@ -89,7 +89,7 @@ extension Engine {
         _ state: inout EngineState
     ) throws -> Bool {
         guard let pending = state.pendingStarts[key] else { return false }
-        try requireSame(pending.input, pending.id, key, request)
+        try requireSame(pending.input, pending.id, key, request, state)
         if pending.isDurable {
             continuation.resume(returning: pending.id)
         } else {
@@ -99,9 +99,10 @@ extension Engine {
     }
 
     private func requireSame(
-        _ input: Payload, _ id: RunID, _ key: EngineState.StartKey, _ request: StartRequest
+        _ input: Payload, _ id: RunID, _ key: EngineState.StartKey, _ request: StartRequest, _ state: EngineState
     ) throws(RunKeyConflict) {
-        guard request.ifExists != .fail, input == request.input || request.isSameInput(input) else {
+        let compare = state.definitions[key.workflow]?.isSameInput
+        guard request.ifExists != .fail, input == request.input || compare?(input, request.input) == true else {
             throw RunKeyConflict(workflow: key.workflow, key: key.key, existing: id)
         }
     }

@@ -47,7 +47,7 @@ package enum SocketRequest: Sendable {
             writer.text(start.workflow)
             writer.varint(start.version)
             writer.optional(start.key) { $0.text($1) }
-            writer.byte(start.ifExists == .return ? 0 : 1)
+            writer.byte(start.ifExists.code)
             writer.data(start.input.bytes)
         case .result(let run):
             writer.byte(Operation.result.rawValue)
@@ -106,12 +106,14 @@ package enum SocketRequest: Sendable {
         let workflow = try reader.text("workflow", limit: WireText.limit)
         let version = try reader.varint32("version")
         let key = try reader.optional { reader throws(Problem) in try reader.text("key", limit: WireText.limit) }
-        let policy = try reader.byte()
-        guard policy <= 1 else { throw .unknown(what: "policy for existing runs", value: UInt64(policy)) }
+        let code = try reader.byte()
+        guard let policy = ExistingRunPolicy(code: code) else {
+            throw .unknown(what: "policy for existing runs", value: UInt64(code))
+        }
         let input = try reader.data("input", limit: Limits.maximumPayloadBytes)
         return StartRequest(
             workflow: workflow, version: version, key: key, input: Payload(input),
-            ifExists: policy == 0 ? .return : .fail)
+            ifExists: policy)
     }
 
     private static func signal(_ reader: inout ByteReader) throws(Problem) -> SignalRequest {
@@ -124,6 +126,23 @@ package enum SocketRequest: Sendable {
         return SignalRequest(
             name: name, payload: Payload(payload), disposition: kept.map { .keep(for: .nanoseconds($0)) } ?? .drop,
             idempotencyKey: key)
+    }
+}
+
+extension ExistingRunPolicy {
+    private static let byCode: [ExistingRunPolicy] = [.return, .fail, .restartIfFinished]
+
+    fileprivate init?(code: UInt8) {
+        guard Int(code) < Self.byCode.count else { return nil }
+        self = Self.byCode[Int(code)]
+    }
+
+    fileprivate var code: UInt8 {
+        switch self {
+        case .return: 0
+        case .fail: 1
+        case .restartIfFinished: 2
+        }
     }
 }
 

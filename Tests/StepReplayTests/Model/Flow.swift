@@ -9,7 +9,7 @@ func flow<Output: Codable & Sendable>(
 ) -> WorkflowDefinition {
     WorkflowDefinition(
         id: "flow", version: 1, accepts: 1...1, options: options,
-        checkInput: { _ = try PayloadCoder.decode(Int.self, from: $0) },
+        checkInput: { _ = try PayloadCoder.decode(Int.self, from: $0) }, isSameInput: { $0 == $1 },
         body: { runtime, payload in
             let input = try PayloadCoder.decode(Int.self, from: payload)
             let context = WorkflowContext(input: input, runtime: runtime)
