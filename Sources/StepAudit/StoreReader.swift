@@ -19,8 +19,8 @@ public final class StoreReader: Sendable {
     /// Opens the store in a directory for reading. It blocks on the disk for a few milliseconds.
     ///
     /// - Parameter path: the store's directory.
-    /// - Throws: `StoreError`: `notFound`, `foreign`, `newerFormat`, `damaged`, `tornCommit`, `unusable` (permissions,
-    ///   file system), `inUse` where this very process has it open.
+    /// - Throws: `StoreError`: `notFound`, `foreign`, `newerFormat`, `olderFormat`, `damaged`, `tornCommit`,
+    ///   `unusable` (permissions, file system), `inUse` where this very process has it open.
     public convenience init(path: String) throws(StoreError) { try self.init(path: path, checksEnd: true) }
 
     /// With `checksEnd` a store whose last commit is torn is refused; otherwise ``verify()`` reports it.

@@ -50,7 +50,7 @@ public struct LocalDriver: Driver {
     ///
     /// - Parameter options: the client's settings.
     /// - Returns: the engine, which executes nothing yet, or what stands for the one in another process.
-    /// - Throws: ``StoreError`` when the store can't be opened: in use, damaged, of a newer format, unfit place;
+    /// - Throws: ``StoreError`` when the store can't be opened: in use, damaged, of another format, unfit place;
     ///   `CancellationError` when the task is cancelled while it stands by for a store in use.
     public func open(_ options: ClientOptions) async throws -> any DriverSession {
         let (kind, surroundings) = (kind, surroundings)

@@ -14,7 +14,7 @@ struct LMDBOpening {
         try refuseFileSystem()
         let lock = try EngineLock(directory: directory)
         do {
-            let environment = try openOrCreate()
+            let environment = try openOrCreate(isSameBoot: lock.isSameBoot)
             do {
                 let tables = try storeTables(environment)
                 return try EngineOpening.open(
@@ -40,7 +40,7 @@ struct LMDBOpening {
             throw missing
         }
         let environment = try Environment.open(
-            directory: directory, options: try environmentOptions(readOnly: true))
+            directory: directory, options: environmentOptions(readOnly: true, powerMayHaveFailed: false))
         do {
             let tables = try storeTables(environment)
             try tables.read { snapshot in
@@ -76,13 +76,16 @@ struct LMDBOpening {
         try Recovery.checkFence(commit, last: position.last, tables: snapshot)
     }
 
-    private func environmentOptions(readOnly: Bool) throws -> Environment.Options {
+    private func environmentOptions(readOnly: Bool, powerMayHaveFailed: Bool) -> Environment.Options {
         var options = LMDBTables.options(options.tables, mapBytes: options.mapBytes, readOnly: readOnly)
-        // Pages go bad when power fails, hardly ever otherwise; but looking at a small store costs next to nothing. A
-        // reader beside an engine can't tell how the last end was.
-        let wasCut = try !readOnly && Witness.newest(in: WitnessFile(directory: directory).read())?.isClean != true
-        options.pageCheck = { wasCut || $0 <= Self.alwaysChecked ? .everything : .edges }
+        options.pageCheck = { Self.checkedExtent(usedBytes: $0, powerMayHaveFailed: powerMayHaveFailed) }
         return options
+    }
+
+    /// How much of a store is looked at before it is used. Pages go bad when the power fails, hardly ever otherwise;
+    /// but looking at a small store costs next to nothing, and a large one takes one to two seconds a GiB.
+    static func checkedExtent(usedBytes: Int, powerMayHaveFailed: Bool) -> PageCheckExtent {
+        powerMayHaveFailed || usedBytes <= alwaysChecked ? .everything : .edges
     }
 
     /// A store of so many bytes is looked at whole each time it is opened: that takes 60 to 110 ms.
@@ -94,8 +97,9 @@ struct LMDBOpening {
         throw OpenRefusal.unsupportedFileSystem(name: type.name, path: directory)
     }
 
-    private func openOrCreate() throws -> Environment {
-        let options = try environmentOptions(readOnly: false)
+    private func openOrCreate(isSameBoot: Bool) throws -> Environment {
+        let isClean = try Witness.newest(in: WitnessFile(directory: directory).read())?.isClean == true
+        let options = environmentOptions(readOnly: false, powerMayHaveFailed: !isClean && !isSameBoot)
         if try Environment.exists(directory: directory) {
             return try Environment.open(directory: directory, options: options)
         }

@@ -6,14 +6,12 @@ import StepLocks
 /// One request to a ``ReplayHost``: the host of an instance that replays and starts nothing.
 final class ReplayRequest: InstanceHost {
     private struct State {
-        var isScheduled = false
-        var drainer: UnsafeContinuation<Void, Never>?
+        /// Who waits for the answer, until there is one.
+        var waiter: UnsafeContinuation<ReplayHost.Answer, Never>?
         var events: [Event] = []
         var outcome: ReplayHost.Answer.Outcome?
         var isExecuting = false
         var attempt: AttemptOutcome?
-        /// Whether nobody waits for the instance any longer.
-        var isLeft = false
     }
 
     private let state = Locked(State())
@@ -26,75 +24,39 @@ final class ReplayRequest: InstanceHost {
         self.facts = facts
     }
 
-    /// Runs the function until it can't go on without new outcomes, and tells it to leave memory.
+    /// Runs the function until it can't go on without new outcomes, and tells it to leave memory. What is left of it
+    /// then ends by itself.
     func run(_ instance: WorkflowInstance) async -> ReplayHost.Answer {
-        instance.post(.begin)
-        while true {
-            await scheduled()
-            await withUnsafeContinuation { continuation in
-                Self.outsideOfTasks {
-                    instance.drain()
-                    continuation.resume()
-                }
-            }
-            let answer = state.withLock { state -> ReplayHost.Answer? in
-                guard let outcome = state.outcome, !state.isExecuting else { return nil }
-                return ReplayHost.Answer(events: state.events, outcome: outcome)
-            }
-            if let answer {
-                leave(instance)
-                return answer
-            }
+        await withUnsafeContinuation { waiter in
+            state.withLock { $0.waiter = waiter }
+            instance.post(.begin)
         }
     }
 
     /// How the attempt ended that was to be executed; `nil` where the function did not ask for its step.
     var attempt: AttemptOutcome? { state.withLock { $0.attempt } }
 
-    private func leave(_ instance: WorkflowInstance) {
-        let isScheduled = state.withLock { state in
-            state.isLeft = true
-            return state.isScheduled
+    private func drain(_ instance: WorkflowInstance) {
+        instance.drain()
+        let (waiter, answer) = state.withLock {
+            state -> (UnsafeContinuation<ReplayHost.Answer, Never>?, ReplayHost.Answer?) in
+            guard let outcome = state.outcome, !state.isExecuting else { return (nil, nil) }
+            defer { state.waiter = nil }
+            return (state.waiter, ReplayHost.Answer(events: state.events, outcome: outcome))
         }
+        guard let waiter, let answer else { return }
         instance.post(.unwind(interrupting: false))
-        if isScheduled { drainLater(instance) }
-    }
-
-    /// What is left of the function ends by itself.
-    private func drainLater(_ instance: WorkflowInstance) {
-        Self.outsideOfTasks { instance.drain() }
-    }
-
-    /// Draining runs the jobs of other tasks, which must not happen inside of a task: the one that suspends next would
-    /// be taken for the other, and its memory with it.
-    private static func outsideOfTasks(_ body: @escaping @Sendable () -> Void) {
-        DispatchQueue.global().async(execute: body)
-    }
-
-    private func scheduled() async {
-        await withUnsafeContinuation { continuation in
-            let isScheduled = state.withLock { state in
-                if !state.isScheduled { state.drainer = continuation }
-                defer { state.isScheduled = false }
-                return state.isScheduled
-            }
-            if isScheduled { continuation.resume() }
-        }
+        waiter.resume(returning: answer)
     }
 
     // MARK: InstanceHost
 
     var bodyExecutor: any TaskExecutor { globalConcurrentExecutor }
 
+    /// Draining runs the jobs of other tasks, which must not happen inside of a task: the one that suspends next would
+    /// be taken for the other, and its memory with it.
     func schedule(_ instance: WorkflowInstance) {
-        let (drainer, isLeft) = state.withLock { state in
-            let drainer = state.drainer
-            state.drainer = nil
-            if drainer == nil, !state.isLeft { state.isScheduled = true }
-            return (drainer, state.isLeft)
-        }
-        if isLeft { drainLater(instance) }
-        drainer?.resume()
+        DispatchQueue.global().async { [self] in drain(instance) }
     }
 
     func perform(_ actions: [MachineAction], of instance: WorkflowInstance) {

@@ -1,10 +1,11 @@
 import Foundation
 import LMDB
 import StepEvents
-import StepLog
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import StepLog
 
 @Suite("Guards against rollback, second engines and strangers")
 struct GuardTests {
@@ -171,6 +172,33 @@ struct GuardTests {
         #expect(test.store.health.kind == "fenced")
         #expect(try second.read { try $0.lastRun() } == RunNumber(0), "nothing of it was written")
         second.close()
+    }
+
+    // MARK: Pages after a crash
+
+    @Test("A large store is looked at whole where the power may have failed, and only there")
+    func checkedExtent() {
+        let large = 1 << 40
+        #expect(LMDBOpening.checkedExtent(usedBytes: large, powerMayHaveFailed: true) == .everything)
+        #expect(LMDBOpening.checkedExtent(usedBytes: large, powerMayHaveFailed: false) == .edges)
+        #expect(LMDBOpening.checkedExtent(usedBytes: 1 << 20, powerMayHaveFailed: false) == .everything)
+    }
+
+    @Test("The lock's file tells a process that died from a system that went down")
+    func boot() throws {
+        let directory = try TemporaryDirectory()
+        let first = try EngineLock(directory: directory.path, boot: "one")
+        #expect(!first.isSameBoot, "nobody had it before")
+        first.note(socket: "/somewhere/engine.sock")
+        first.release()
+        let second = try EngineLock(directory: directory.path, boot: "one")
+        #expect(second.isSameBoot)
+        second.release()
+        let third = try EngineLock(directory: directory.path, boot: "two")
+        #expect(!third.isSameBoot)
+        third.release()
+        #expect(try !EngineLock(directory: directory.path, boot: nil).isSameBoot, "nothing is known")
+        #expect(SystemBoot.id?.isEmpty == false)
     }
 
     // MARK: Strangers

@@ -164,7 +164,7 @@ extension WireError {
     private static let plainCodes: [UInt64: StoreError.Code] = [
         1: .busy, 2: .storageFull, 3: .commitOutcomeUnknown, 4: .poisoned, 5: .fenced, 6: .tornCommit, 7: .newerFormat,
         8: .foreign, 9: .damaged, 10: .unusable, 11: .notFound, 12: .readOnly, 13: .closed, 14: .invariantBroken,
-        15: .system,
+        15: .system, 18: .olderFormat,
     ]
     private static let inUse: UInt64 = 16
     private static let rolledBack: UInt64 = 17

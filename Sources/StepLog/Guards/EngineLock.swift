@@ -4,16 +4,20 @@ import StepLocks
 
 /// Lets one engine own a store. A lock of the kernel, so it ends with the process; on a file of its own, never on
 /// LMDB's. The file says who holds it, and where that engine listens.
-///
 final class EngineLock: Sendable {
     static let name = "engine.lock"
     private let path: String
+    private let boot: String?
     /// `nil` once released.
     private let descriptor: Locked<Int32?>
     /// Whether the file was not there before.
     private let isNew: Bool
+    /// Whether the engine before this one had the store since the system was started: then its process may have died,
+    /// but the power has not failed.
+    let isSameBoot: Bool
 
-    init(directory: String) throws(StoreError) {
+    /// - Parameter boot: what names the present run of the system.
+    init(directory: String, boot: String? = SystemBoot.id) throws(StoreError) {
         let path = "\(directory)/\(Self.name)"
         self.path = path
         var isNew = true
@@ -33,6 +37,8 @@ final class EngineLock: Sendable {
             let who = holder?.pid.map { "process \($0)" } ?? "another process"
             throw StoreError(.inUse(pid: holder?.pid), "\(who) has the store open as its engine", path: directory)
         }
+        isSameBoot = boot != nil && EngineHolder.read(path)?.boot == boot
+        self.boot = boot
         self.descriptor = Locked(descriptor)
         self.isNew = isNew
         note(socket: nil)
@@ -55,6 +61,7 @@ final class EngineLock: Sendable {
     /// Writes down who holds the lock, and where it listens. Others only read it to tell their users.
     func note(socket: String?) {
         var text = "pid \(getpid())\n"
+        if let boot { text += "boot \(boot)\n" }
         if let socket { text += "socket \(socket)\n" }
         let bytes = Array(text.utf8)
         // Without the note the lock holds all the same; the refused just can't say who holds it.
@@ -79,6 +86,8 @@ final class EngineLock: Sendable {
 package struct EngineHolder: Hashable, Sendable {
     package var pid: Int32?
     package var socket: String?
+    /// Names the run of the system in which it had the store.
+    var boot: String?
 
     /// Reads the note in a store's directory; `nil` when no engine ever had it open.
     package static func of(directory: String) -> EngineHolder? { read("\(directory)/\(EngineLock.name)") }
@@ -93,6 +102,7 @@ package struct EngineHolder: Hashable, Sendable {
         var holder = EngineHolder()
         for line in String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n") {
             if line.hasPrefix("pid ") { holder.pid = Int32(line.dropFirst(4)) }
+            if line.hasPrefix("boot ") { holder.boot = String(line.dropFirst(5)) }
             if line.hasPrefix("socket ") { holder.socket = String(line.dropFirst(7)) }
         }
         return holder
