@@ -16,7 +16,7 @@ final class EngineLock: Sendable {
     /// but the power has not failed.
     let isSameBoot: Bool
 
-    /// - Parameter boot: what names the present run of the system.
+    /// `boot` names the present run of the system.
     init(directory: String, boot: String? = SystemBoot.id) throws(StoreError) {
         let path = "\(directory)/\(Self.name)"
         self.path = path
