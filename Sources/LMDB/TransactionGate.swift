@@ -16,6 +16,8 @@ import Glibc
     private var phase = Phase.open
     private var idle: [TransactionHandle] = []
     private var finish: (([TransactionHandle]) -> Void)?
+    /// Whether `finish` has returned.
+    private var isFinished = false
     private let path: String
 
     private enum Phase {
@@ -112,18 +114,23 @@ import Glibc
         return try body()
     }
 
-    /// Refuses new transactions, waits for those of other threads, and then calls `finish` once with the idle ones.
-    /// If this thread itself has one open, `finish` is called when that ends.
+    /// Refuses new transactions, waits for those of other threads, and has `finish` called once with the idle ones;
+    /// it has returned when this returns. If this thread itself has one open, `finish` is called when that ends.
     func close(_ finish: @escaping ([TransactionHandle]) -> Void) {
         lock()
         switch phase {
-        case .closing, .closed: return unlock()
-        case .open, .broken: phase = .closing
+        case .closing, .closed: break
+        case .open, .broken:
+            phase = .closing
+            self.finish = finish
+            unsafe pthread_cond_broadcast(changed)
         }
-        self.finish = finish
-        unsafe pthread_cond_broadcast(changed)
         while isExclusive || (total > 0 && byThread[Self.thisThread] == nil) { wait() }
         finishIfIdle()
+        // The thread whose transaction was the last may be at it.
+        lock()
+        while !isFinished, byThread[Self.thisThread] == nil { wait() }
+        unlock()
     }
 
     /// Refuses everything but closing from now on.
@@ -178,6 +185,10 @@ import Glibc
         self.finish = nil
         unlock()
         finish(handles)
+        lock()
+        isFinished = true
+        unsafe pthread_cond_broadcast(changed)
+        unlock()
     }
 
     private func lock() { unsafe pthread_mutex_lock(mutex) }

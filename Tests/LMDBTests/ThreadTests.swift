@@ -190,6 +190,23 @@ import Testing
         closer.join()
         try Environment.open(directory: directory.store, options: options()).close()
     }
+
+    @Test func `what was closed beside readers can be opened at once`() throws {
+        let directory = try TemporaryDirectory()
+        try Environment.create(directory: directory.store, options: options()) { _ in }.close()
+        for _ in 0..<200 {
+            let environment = try Environment.open(directory: directory.store, options: options())
+            let began = Atomic<Bool>(false)
+            let reader = TestThread {
+                // Until it is closed; mostly the reader is the last to leave, and so the one that closes.
+                while (try? environment.read({ _ in began.store(true, ordering: .releasing) })) != nil {}
+            }
+            while !began.load(ordering: .acquiring) { sched_yield() }
+            environment.close()
+            try Environment.open(directory: directory.store, options: options()).close()
+            reader.join()
+        }
+    }
 }
 
 /// Transactions handed from thread to thread, never used by two at once: the test joins in between.
