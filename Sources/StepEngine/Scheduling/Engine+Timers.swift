@@ -74,8 +74,11 @@ extension Engine {
             guard state.phase.isRunning else { return }
             for run in window.overdue { state.enqueue(run) }
         }
-        let wait = max(.seconds(1), now.duration(to: window.next))
-        timers.set(.engine(.nextWindow), due: now.advanced(by: wait), after: wait)
+        // Reading takes time too, which the next window must not begin later for.
+        let later = clock.now
+        let isOver = window.reached == end && later >= end
+        let wait = isOver ? .zero : max(.seconds(1), later.duration(to: window.next))
+        timers.set(.engine(.nextWindow), due: later.advanced(by: wait), after: wait)
         if !window.overdue.isEmpty { pump() }
     }
 
