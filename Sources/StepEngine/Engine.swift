@@ -38,11 +38,16 @@ package final class Engine: DriverSession {
         package var threads: Int
         /// How many timers of runs that are not resident are set at once; the others wait in the store.
         package var timersAtOnce: Int
+        /// How long a run's function may compute before what was accepted for it is handed to the log all the same;
+        /// `nil`: never by itself.
+        package var flushLimit: Duration?
 
         package init(
             clock: any EngineClock = SystemClock(), randomness: any EngineRandomness = SystemRandomness(),
-            threads: Int = min(8, max(2, EngineThread.processors)), timersAtOnce: Int = 10_000
+            threads: Int = min(8, max(2, EngineThread.processors)), timersAtOnce: Int = 10_000,
+            flushLimit: Duration? = .milliseconds(1)
         ) {
+            self.flushLimit = flushLimit
             self.timersAtOnce = max(1, timersAtOnce)
             self.clock = clock
             self.randomness = randomness
@@ -61,7 +66,7 @@ package final class Engine: DriverSession {
         self.client = client
         clock = surroundings.clock
         randomness = surroundings.randomness
-        pool = WorkerPool(threads: surroundings.threads)
+        pool = WorkerPool(threads: surroundings.threads, flushLimit: surroundings.flushLimit)
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
         timersAtOnce = surroundings.timersAtOnce
@@ -180,6 +185,9 @@ package final class Engine: DriverSession {
     }
 
     package func beginShutdown() { stop(grace: client.shutdownGrace) }
+
+    /// Hands to the log what was accepted for runs whose functions compute right now.
+    package func flushComputing() { pool.flushAll() }
 
     /// Submits what no run made and waits until it is durable.
     package func commit(

@@ -24,7 +24,9 @@ package final class SystemClock: EngineClock {
         return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    package var uptime: UInt64 {
+    package var uptime: UInt64 { Self.monotonic }
+
+    static var monotonic: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -34,4 +34,20 @@ public import Synchronization
             return try body(&value)
         }
     }
+
+    /// Calls `body` with the value unless someone else has it.
+    ///
+    /// - Parameter body: must be short, and must not lock again.
+    /// - Returns: what `body` returns; `nil` where it was not called.
+    /// - Throws: what `body` throws.
+    @inlinable @discardableResult
+    public borrowing func withLockIfAvailable<Result, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        try mutex.withLockIfAvailable { value throws(Failure) in
+            _ = order.load(ordering: .acquiring)
+            defer { order.store(0, ordering: .releasing) }
+            return try body(&value)
+        }
+    }
 }

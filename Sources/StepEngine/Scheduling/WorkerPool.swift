@@ -13,6 +13,7 @@ final class WorkerPool: @unchecked Sendable {
     }
 
     private let monitor = Monitor()
+    private let watch: FlushWatch
     private let threads: Int
     private var queue: Deque<Work> = []
     private var idle = 0
@@ -22,9 +23,13 @@ final class WorkerPool: @unchecked Sendable {
     /// not left behind a slow drain while another thread has none.
     private static let share = 8
 
-    init(threads: Int) {
+    /// - Parameters:
+    ///   - threads: how many.
+    ///   - flushLimit: how long an instance may be drained before it is flushed; `nil` leaves that to ``flushAll()``.
+    init(threads: Int, flushLimit: Duration?) {
         self.threads = max(1, threads)
-        for _ in 0..<self.threads { EngineThread.start { [self] in work() } }
+        watch = FlushWatch(places: self.threads, limit: flushLimit)
+        for place in watch.places { EngineThread.start { [self] in work(at: place) } }
     }
 
     func submit(_ work: Work) {
@@ -56,19 +61,23 @@ final class WorkerPool: @unchecked Sendable {
     /// Whether work is queued or being done.
     var isBusy: Bool { monitor.withLock { !queue.isEmpty || idle < threads } }
 
+    /// Has every instance that is being drained flushed, however long that has taken so far.
+    func flushAll() { watch.flushAll() }
+
     func stop() {
+        watch.stop()
         monitor.withLock {
             isStopped = true
             monitor.broadcast()
         }
     }
 
-    private func work() {
+    private func work(at place: FlushWatch.Place) {
         var taken: [Work] = []
         while take(into: &taken) {
             for work in taken {
                 switch work {
-                case .drain(let instance): instance.drain()
+                case .drain(let instance): watch.drain(instance, at: place)
                 case .job(let body): body()
                 }
             }

@@ -9,11 +9,10 @@ import StepLocks
 ///
 /// All that happens goes through ``drain()``, which one thread at a time runs: first the function's jobs until there
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
-/// replayed executions.
+/// replayed executions. Where a job takes long, ``flush()`` sees to the mailbox meanwhile.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, the spare arrays, `refusals` and `executing` are
-    // touched only by the thread that drains; `gate` sees to it that there is never more than one. The rest is immutable or has its own
-    // lock.
+    // `turn` guards `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, the spare arrays, `refusals`,
+    // `executing` and `isComputing`. The rest is immutable or has its own lock.
     private var machine: RunMachine
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
@@ -34,6 +33,10 @@ package final class WorkflowInstance: @unchecked Sendable {
     package let definition: WorkflowDefinition
     private let input: Payload
     private let gate = Locked(Gate())
+    /// Held by the thread that drains, except while it runs jobs of the function.
+    private let turn = Locked(())
+    /// Whether this is done while jobs of the function run.
+    private var isComputing = false
     private let view: Locked<View>
     private let scopes: Locked<Scopes>
     private let client: ClientOptions
@@ -101,27 +104,46 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Runs the function's jobs and takes what is in the mailbox until there is neither. Only one thread at a time
     /// gets here: the host calls it once for each ``InstanceHost/schedule(_:)``.
     package func drain() {
-        while true {
+        repeat {
             while let job = gate.withLock({ $0.jobs.popFirst() }) {
                 job.runSynchronously(on: asUnownedTaskExecutor())
             }
-            if takeInputs() {
-                carryOut()
-                continue
-            }
-            let more = machine.handOver(at: host.now)
+        } while turn.withLock { _ in settle() }
+    }
+
+    /// What comes after the function's jobs. Returns whether there may be more of them, or more to settle.
+    private func settle() -> Bool {
+        if takeInputs() {
             carryOut()
-            if more { continue }
-            swap(&outgoing, &performed)
-            host.perform(performed, of: self)
-            performed.removeAll(keepingCapacity: true)
-            let isDone = gate.withLock { gate in
-                guard gate.jobs.isEmpty, gate.inbox.isEmpty else { return false }
-                gate.isScheduled = false
-                return true
-            }
-            if isDone { return }
+            return true
         }
+        let more = machine.handOver(at: host.now)
+        carryOut()
+        if more { return true }
+        perform()
+        return gate.withLock { gate in
+            guard gate.jobs.isEmpty, gate.inbox.isEmpty else { return true }
+            gate.isScheduled = false
+            return false
+        }
+    }
+
+    /// Takes what is in the mailbox, and has the host do what was decided, while the function's jobs still run; any
+    /// thread. Otherwise a function that computes between two steps would keep the outcome of the first, and whatever
+    /// came meanwhile, from the log for as long. Hands nothing over.
+    package func flush() {
+        turn.withLockIfAvailable { _ in
+            isComputing = true
+            defer { isComputing = false }
+            if takeInputs() { carryOut() }
+            if !outgoing.isEmpty { perform() }
+        }
+    }
+
+    private func perform() {
+        swap(&outgoing, &performed)
+        host.perform(performed, of: self)
+        performed.removeAll(keepingCapacity: true)
     }
 
     /// The state of the run as accepted so far; only from ``InstanceHost/perform(_:of:)``.
@@ -140,7 +162,8 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether nothing but waits is going on and the run may leave memory meanwhile; only from
     /// ``InstanceHost/perform(_:of:)``.
     package var canBeParked: Bool {
-        definition.options.parking == .whenNeeded && machine.onlyWaits && view.withLock { $0.outside == 0 }
+        !isComputing && definition.options.parking == .whenNeeded && machine.onlyWaits
+            && view.withLock { $0.outside == 0 }
     }
 
     /// What the code waits for; only from ``InstanceHost/perform(_:of:)``. `nil` while it is busy with something else.

@@ -15,6 +15,7 @@ package final class TestEngine {
     private let store: EngineStore
     private let seed: UInt64
     private let timersAtOnce: Int
+    private let flushLimit: Duration?
     private let configure: (inout ClientOptions) -> Void
     private var driver: TestDriver
     private var running: Task<Void, any Error>?
@@ -27,21 +28,25 @@ package final class TestEngine {
     ///   - memory: what the store holds already, for ``StoreForm/memory``.
     ///   - now: where the clock begins.
     ///   - timersAtOnce: how many timers of runs that are not resident are set at once.
+    ///   - flushLimit: how long a function may compute before what was accepted for it goes to the log; by default,
+    ///     which events share a commit does not depend on how fast the machine is.
     ///   - configure: changes the client's settings.
     /// - Throws: what opening the store throws.
     package init(
         _ form: StoreForm, seed: UInt64 = 1, writer: StoreOptions.WriterMode = .thread, memory: MemoryTables? = nil,
-        now: Timestamp? = nil, timersAtOnce: Int = 10_000,
+        now: Timestamp? = nil, timersAtOnce: Int = 10_000, flushLimit: Duration? = nil,
         configure: @escaping (inout ClientOptions) -> Void = { _ in }
     ) async throws {
         let clock = now.map { VirtualClock(now: $0) } ?? VirtualClock()
         self.clock = clock
         self.seed = seed
         self.timersAtOnce = timersAtOnce
+        self.flushLimit = flushLimit
         self.configure = configure
         let store = try await offPool { try EngineStore(form, writer: writer, memory: memory) }
         self.store = store
-        driver = TestDriver(store: store.store, clock: clock, seed: seed, timersAtOnce: timersAtOnce)
+        driver = TestDriver(
+            store: store.store, clock: clock, seed: seed, timersAtOnce: timersAtOnce, flushLimit: flushLimit)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -114,7 +119,8 @@ package final class TestEngine {
         let store = store
         try await offPool { try store.reopen() }
         driver = TestDriver(
-            store: store.store, clock: clock, seed: seed &+ starts, timersAtOnce: timersAtOnce)
+            store: store.store, clock: clock, seed: seed &+ starts, timersAtOnce: timersAtOnce,
+            flushLimit: flushLimit)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -273,14 +279,16 @@ private final class TestDriver: Driver {
     let clock: VirtualClock
     let seed: UInt64
     let timersAtOnce: Int
+    let flushLimit: Duration?
     let watch = CommitWatch()
     private let opened = Locked<Engine?>(nil)
 
-    init(store: EventStore, clock: VirtualClock, seed: UInt64, timersAtOnce: Int) {
+    init(store: EventStore, clock: VirtualClock, seed: UInt64, timersAtOnce: Int, flushLimit: Duration?) {
         self.store = store
         self.clock = clock
         self.seed = seed
         self.timersAtOnce = timersAtOnce
+        self.flushLimit = flushLimit
     }
 
     var engine: Engine? { opened.withLock { $0 } }
@@ -289,7 +297,8 @@ private final class TestDriver: Driver {
         let engine = try Engine(
             store: store, client: options,
             surroundings: Engine.Surroundings(
-                clock: clock, randomness: SeededRandomness(seed: seed), threads: 2, timersAtOnce: timersAtOnce))
+                clock: clock, randomness: SeededRandomness(seed: seed), threads: 2, timersAtOnce: timersAtOnce,
+                flushLimit: flushLimit))
         let (watch, before) = (watch, store.didCommit)
         store.didCommit = {
             before?()
@@ -315,12 +324,13 @@ package func offPoolWithoutError<T: Sendable>(_ body: @escaping @Sendable () -> 
 
 /// Lends an engine, shuts it down, and verifies the store.
 package func withEngine(
-    _ form: StoreForm, seed: UInt64 = 1, timersAtOnce: Int = 10_000,
+    _ form: StoreForm, seed: UInt64 = 1, timersAtOnce: Int = 10_000, flushLimit: Duration? = nil,
     configure: @escaping (inout ClientOptions) -> Void = { _ in }, _ body: (TestEngine) async throws -> Void
 ) async throws {
     try await EngineSlots.shared.take()
     defer { EngineSlots.shared.giveBack() }
-    let engine = try await TestEngine(form, seed: seed, timersAtOnce: timersAtOnce, configure: configure)
+    let engine = try await TestEngine(
+        form, seed: seed, timersAtOnce: timersAtOnce, flushLimit: flushLimit, configure: configure)
     do {
         try await body(engine)
     } catch {
