@@ -66,7 +66,7 @@ struct BadStoreTests {
             let file = URL(filePath: "\(sample.path)/data.mdb")
             var data = try Data(contentsOf: file)
             var found = 0
-            while let magic = data.range(of: Data("STEPKIT\0\u{2}\0".utf8)) {
+            while let magic = data.range(of: Data("STEPKIT\0\u{3}\0".utf8)) {
                 data[magic.upperBound - 2] = 99
                 found += 1
             }

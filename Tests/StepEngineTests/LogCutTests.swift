@@ -101,6 +101,41 @@ struct LogCutTests {
         }
     }
 
+    @Test("The same result where runs at rest are left on disk")
+    func atRest() async throws {
+        let whole = try await TestEngine(.memory)
+        let flow = register(whole.client, Journal())
+        try await whole.run()
+        try await whole.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
+        let run = try await flow.start("x", id: "k")
+        try await whole.passTime(until: run.id)
+        let expected = try await run.result()
+        let store = whole.log
+        let log = try await offPool { try CutLog(of: store) }
+        try await whole.finish()
+
+        let cuts = log.commits.filter { $0 >= 2 }
+        #expect(cuts.count > 15)
+        var rests = 0
+        for length in cuts {
+            let memory = try await offPool { try log.store(upTo: length) }
+            let engine = try await TestEngine(
+                .memory, seed: UInt64(length), memory: memory, now: log.events[length - 1].time,
+                // So few that there is none to spare.
+                configure: { $0.maxResidentRuns = 1 })
+            let flow = register(engine.client, Journal())
+            rests += try await engine.read { store in
+                try store.openRuns().count { try store.run($0)?.isAtRest == true }
+            }
+            try await engine.run()
+            let found = try #require(try await flow.run(id: "k"))
+            try await engine.passTime(until: found.id)
+            #expect(try await found.result() == expected, "cut after \(length) events")
+            try await engine.finish()
+        }
+        #expect(rests > 1)
+    }
+
     /// The bodies whose success is recorded.
     private func finished(_ events: ArraySlice<Event>) -> Set<String> {
         var keys: [RunNumber: [StepNumber: StepKey]] = [:]

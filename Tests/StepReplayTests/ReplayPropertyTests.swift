@@ -102,6 +102,32 @@ import Testing
         }
     }
 
+    /// What an engine leaves on disk when it begins: nothing follows from such a history until what it waits for comes.
+    @Test(arguments: lanes)
+    func aRunAtRestHasNothingToDo(lane: Int) throws {
+        let name = "aRunAtRestHasNothingToDo"
+        var rests = 0
+        try forEachTree(lane, salt: 4, races: true, Self.histories.disorderly) { tree, seed in
+            let simulation = TreeSimulation(
+                tree: tree, seed: seed, inOrder: seed.isMultiple(of: 2), cancels: seed.isMultiple(of: 5))
+            let live = try simulation.run(from: Self.start(seed))
+            // Where the function computes or the engine shuts down, an outcome is written before what follows from it.
+            let outcomes = live.log.indices.filter { live.log[$0].endedStep != nil }.map { $0 + 1 }
+            for end in Set(live.commandEnds + outcomes).sorted() {
+                let prefix = Array(live.log.prefix(end))
+                // A failed function's next attempt begins when its time has come; the engine sees to that.
+                guard let state = try? RunState(history: prefix), state.isAtRest, state.retryAt == nil else { continue }
+                rests += 1
+                let next = try simulation.whatFollows(prefix)
+                if !next.isEmpty {
+                    throw Broken(what: "cut at \(end): \(next) follow", tree: tree, seed: seed, test: name)
+                }
+            }
+            return live.log.count
+        }
+        #expect(rests > 5)
+    }
+
     // MARK: Parts
 
     private func forEachTree(

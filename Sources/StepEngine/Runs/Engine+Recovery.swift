@@ -10,10 +10,13 @@ extension Engine {
     /// around then.
     private static let strandedGrace = Duration.seconds(5)
 
-    /// At most so many children are looked at before the pool's threads see to other work.
-    private static let childrenAtOnce = 1_024
+    /// How many runs are queued before the engine's timers are set.
+    private static let runsBeforeTimers = 16_384
 
-    /// Queues every run that has not ended; they resume as there is room. Children that their parents gave up are
+    /// At most so many runs are looked at before the pool's threads see to other work.
+    private static let runsAtOnce = 1_024
+
+    /// Queues the runs that have something to do; they resume as there is room. Children that their parents gave up are
     /// cancelled, beside all else that goes on.
     func recover() async throws {
         let store = store
@@ -23,14 +26,75 @@ extension Engine {
         state.withLock { state in
             guard state.phase.isRunning else { return }
             state.held = []
-            for run in open { state.enqueueRecovered(run) }
         }
         if !open.isEmpty { logger.debug("unfinished runs resume", metadata: ["runs": "\(open.count)"]) }
-        try await pool.perform { [self] in openWindow() }
-        timers.set(
-            .engine(.strandedWarning), due: clock.now.advanced(by: Self.strandedGrace), after: Self.strandedGrace)
-        cancelAbandonedChildren(of: open[...])
+        let children = try await pool.perform { [self] in
+            try queueWaiters()
+            var queue = OpenRuns(open[...], room: client.maxResidentRuns / 2)
+            // The first of them before time begins to count, so that what is due does not come twice for most stores;
+            // but nobody waits for the last of a million.
+            try queueUnfinished(&queue, atMost: Self.runsBeforeTimers, begins: false)
+            openWindow()
+            timers.set(
+                .engine(.strandedWarning), due: clock.now.advanced(by: Self.strandedGrace), after: Self.strandedGrace)
+            pump()
+            try queueUnfinished(&queue, atMost: .max, begins: true)
+            return queue.children
+        }
+        cancelAbandonedChildren(of: children[...])
         pump()
+    }
+
+    /// Queues open runs. Those at rest are left on disk where they would take up more than half of the room: what they
+    /// wait for finds them there. The others are replayed all the same, since their functions may have been busy with
+    /// something that is no step, and only the code knows.
+    private func queueUnfinished(_ open: inout OpenRuns, atMost count: Int, begins: Bool) throws {
+        let end = open.left.dropFirst(count).startIndex
+        while open.left.startIndex < end, !isStopping {
+            // In slices, since a snapshot must be short.
+            let slice = open.left.prefix(Self.runsAtOnce)
+            let rows = try store.read { snapshot in
+                slice.map { run in (run, row: Result { try snapshot.run(run) }) }
+            }
+            state.withLock { state in
+                // A row that can't be read concerns its run alone, and is reported when that is loaded.
+                for (run, row) in rows { open.take(run, try? row.get(), &state) }
+            }
+            if begins { pump() }
+        }
+    }
+
+    /// A signal may have been kept, and a run have begun to wait for it, just before the process ended.
+    private func queueWaiters() throws {
+        let now = clock.now
+        for (name, until) in try store.read({ snapshot in try snapshot.keptNames() }) where until > now {
+            let waiters = try store.read { snapshot in try snapshot.waiters(of: name) }
+            state.withLock { state in for waiter in waiters { state.enqueueRecovered(waiter.run) } }
+        }
+    }
+
+    /// Queues the runs at rest of a workflow that was registered after the engine had begun, and whose runs are to be
+    /// in memory always.
+    func queueRest(of workflow: String) {
+        pool.submit(
+            .job { [self] in
+                do {
+                    let open = try store.read { snapshot in try snapshot.openRuns() }
+                    var left = open[...]
+                    while !left.isEmpty, !isStopping {
+                        let slice = left.prefix(Self.runsAtOnce)
+                        left = left.dropFirst(slice.count)
+                        let runs = try store.read { snapshot in
+                            slice.filter { run in (try? snapshot.run(run))?.workflow == workflow }
+                        }
+                        state.withLock { state in for run in runs { state.enqueueRecovered(run) } }
+                        pump()
+                    }
+                } catch {
+                    logger.error(
+                        "unfinished runs can't be read", metadata: ["workflow": "\(workflow)", "error": "\(error)"])
+                }
+            })
     }
 
     /// Cancels children whose parents gave them up just before the process ended: the parent's event and the child's
@@ -41,7 +105,7 @@ extension Engine {
         guard !open.isEmpty, !isStopping else { return }
         pool.submit(
             .job { [self] in
-                let slice = open.prefix(Self.childrenAtOnce)
+                let slice = open.prefix(Self.runsAtOnce)
                 for (parent, children) in byParent(slice).sorted(by: { $0.key < $1.key }) {
                     do {
                         for child in try givenUp(children, by: parent) {
@@ -104,12 +168,41 @@ extension Engine {
 
     func warnOfStranded() {
         let stranded = state.withLock { state in
-            state.stranded.filter { state.warnedOf.insert($0.key).inserted && !$0.value.isEmpty }
+            var counts = state.stranded.mapValues(\.count)
+            for (code, count) in state.left where !state.hasCode(for: code.workflow, code.version) {
+                counts[code.workflow, default: 0] += count
+            }
+            return counts.filter { $0.value > 0 && state.warnedOf.insert($0.key).inserted }
         }
-        for (workflow, runs) in stranded.sorted(by: { $0.key < $1.key }) {
+        for (workflow, count) in stranded.sorted(by: { $0.key < $1.key }) {
             logger.warning(
                 "unfinished runs have no code here, or none of their version; they stay parked until it is registered",
-                metadata: ["workflow": "\(workflow)", "runs": "\(runs.count)"])
+                metadata: ["workflow": "\(workflow)", "runs": "\(count)"])
+        }
+    }
+}
+
+/// The open runs that recovery has not looked at, and what it found among the others.
+private struct OpenRuns {
+    private(set) var left: ArraySlice<RunNumber>
+    /// How many more runs at rest are replayed.
+    private var room: Int
+    /// Those that are children and not yet being cancelled.
+    private(set) var children: [RunNumber] = []
+
+    init(_ runs: ArraySlice<RunNumber>, room: Int) {
+        left = runs
+        self.room = room
+    }
+
+    mutating func take(_ run: RunNumber, _ row: RunRow?, _ state: inout EngineState) {
+        left = left.dropFirst()
+        if let row, row.parent != nil, row.cancel == nil { children.append(run) }
+        if let row, room <= 0, !state.needsReplay(row) {
+            state.left[EngineState.Code(row), default: 0] += 1
+        } else {
+            room -= 1
+            state.enqueueRecovered(run)
         }
     }
 }

@@ -39,6 +39,17 @@ struct EngineState {
         var isDurable = false
     }
 
+    /// What code a run needs.
+    struct Code: Hashable {
+        let workflow: String
+        let version: UInt32
+
+        init(_ row: RunRow) {
+            workflow = row.workflow
+            version = row.version
+        }
+    }
+
     var phase = Phase.idle
     /// A shutdown was asked for before the engine ran.
     var stopsAtOnce = false
@@ -62,6 +73,8 @@ struct EngineState {
     /// Runs whose workflow, or version of it, is not registered here.
     var stranded: [String: Set<RunNumber>] = [:]
     var warnedOf: Set<String> = []
+    /// How many runs recovery left on disk, by the code that they will need.
+    var left: [Code: Int] = [:]
     /// Held runs wait for another start of the engine.
     var held: Set<RunNumber> = []
     var waiting = WaitingRuns()
@@ -107,6 +120,15 @@ struct EngineState {
         ready = []
         backlog = []
         queued = []
+    }
+
+    func hasCode(for workflow: String, _ version: UInt32) -> Bool {
+        definitions[workflow]?.accepts.contains(version) ?? false
+    }
+
+    /// Whether recovery must have the run's function called, even where there is no room to spare.
+    func needsReplay(_ row: RunRow) -> Bool {
+        !row.isAtRest || definitions[row.workflow]?.options.parking == .never
     }
 
     /// Whether a run that is not resident is to be woken when something is due: it is not about to be read into memory

@@ -8,6 +8,16 @@ package struct RunState: Hashable, Sendable {
         package var activity: Activity
         /// Whether a signal waits for the run's code to come to this wait.
         package var hasQueuedSignal = false
+
+        /// Whether it goes on by itself when its time or its signal comes, and needs nobody until then. A child may
+        /// have ended, and a signal may have to be sent again, without this run's history saying so.
+        var rests: Bool {
+            switch activity {
+            case .sleep: true
+            case .wait: !hasQueuedSignal
+            case .attempt, .child, .send: false
+            }
+        }
     }
 
     package enum Activity: Hashable, Sendable {
@@ -55,6 +65,22 @@ package struct RunState: Hashable, Sendable {
     /// How many of those run, or were cut off and not followed by another yet, as against those that failed and wait
     /// for the next.
     package internal(set) var unsettledAttempts = 0
+    /// How many of `open` do not rest.
+    var busySteps = 0
+    /// The sequence of the last outcome that there was for the function; 0 where there was none in this attempt of it.
+    var lastOutcome: UInt32 = 0
+    /// The last item that the function had been handed when it last asked for a step.
+    var lastAfter: UInt32 = 0
+
+    /// Whether the run needs neither its code nor an engine that has read its history until what it waits for comes: a
+    /// time, which stands in `timers`, or a signal, which finds it in `signals`.
+    ///
+    /// The function has had every outcome: steps are begun only when it has nothing left to do, so an outcome is news
+    /// to it only if it was not handed over before the last step was asked for. Where it has asked for none since, it
+    /// counts as having something to do, which costs a replay.
+    package var isAtRest: Bool {
+        status == .waiting && cancel == nil && (retryAt != nil || busySteps == 0 && lastOutcome <= lastAfter)
+    }
 
     /// The state after a run's first event.
     ///
@@ -97,7 +123,7 @@ package struct Transition: Sendable {
 
     /// The open steps that the event changed, as they were before it.
     package let touched: Touched
-    /// Whether the run's row differs: its status, attempt, cancellation or error.
+    /// Whether the run's row differs: its status, whether it is at rest, its attempt, cancellation or error.
     package let rowChanged: Bool
     /// When the function was to run again, before the event.
     package let retryBefore: Timestamp?

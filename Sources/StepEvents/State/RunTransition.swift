@@ -3,14 +3,16 @@ extension RunState {
     @discardableResult
     package mutating func apply(_ event: Event) throws(IllegalTransition) -> Transition {
         try checkPlace(of: event)
-        let before = (status, attempt, retryAt)
+        let before = (status, attempt, retryAt, isAtRest)
         let touched = touched(by: event)
         try take(event)
         nextSequence += 1
         lastTime = event.time
         status = statusAfter(event)
+        noteProgress(event)
         let rowChanged =
-            before != (status, attempt, retryAt) || event.kind == .runCancelRequested || event.kind == .runHeld
+            before != (status, attempt, retryAt, isAtRest) || event.kind == .runCancelRequested
+            || event.kind == .runHeld
         return Transition(touched: touched, rowChanged: rowChanged, retryBefore: before.2)
     }
 
@@ -52,13 +54,13 @@ extension RunState {
         case .waitTimedOut(let body): try endWait(body.step, event)
         case .signalRejected(let body):
             try requireWait(body.step, event)
-            open[body.step]?.hasQueuedSignal = false
+            setQueued(body.step, false)
         case .signalQueued(let body):
             try requireWait(body.step, event)
             guard open[body.step]?.hasQueuedSignal == false else {
                 throw IllegalTransition(event, "a signal waits for step \(body.step) already")
             }
-            open[body.step]?.hasQueuedSignal = true
+            setQueued(body.step, true)
         case .waitCancelled(let body):
             switch try opened(body.step, event).activity {
             case .sleep, .wait, .child: close(body.step)
@@ -143,6 +145,7 @@ extension RunState {
         open = [:]
         openAttempts = 0
         unsettledAttempts = 0
+        busySteps = 0
         retryAt = nil
     }
 
@@ -212,7 +215,9 @@ extension RunState {
 
     private mutating func introduce(_ key: StepKey, _ activity: Activity, _ event: Event) {
         retryAt = nil
-        open[StepNumber(event.sequence)] = OpenStep(key: key, activity: activity)
+        let step = OpenStep(key: key, activity: activity)
+        open[StepNumber(event.sequence)] = step
+        if !step.rests { busySteps += 1 }
         if !activity.isWait { openAttempts += 1 }
         if activity.isUnsettled { unsettledAttempts += 1 }
     }
@@ -226,8 +231,33 @@ extension RunState {
 
     private mutating func close(_ step: StepNumber) {
         guard let closed = open.removeValue(forKey: step) else { return }
+        if !closed.rests { busySteps -= 1 }
         if !closed.activity.isWait { openAttempts -= 1 }
         if closed.activity.isUnsettled { unsettledAttempts -= 1 }
+    }
+
+    private mutating func setQueued(_ step: StepNumber, _ isQueued: Bool) {
+        guard var waiting = open[step], waiting.hasQueuedSignal != isQueued else { return }
+        waiting.hasQueuedSignal = isQueued
+        open[step] = waiting
+        busySteps += isQueued ? 1 : -1
+    }
+
+    /// Whether the function is known to have had all that there was for it: see ``isAtRest``.
+    private mutating func noteProgress(_ event: Event) {
+        switch event.body {
+        case .slept, .waitStarted, .signalSent, .invokeStarted: lastAfter = event.after ?? 0
+        case .stepStarted(let body): if case .new = body.step { lastAfter = event.after ?? 0 }
+        case .stepFailed(let body): if body.retryAt == nil { lastOutcome = event.sequence }
+        case .stepSucceeded, .stepCancelled, .woke, .waitResolved, .waitTimedOut, .waitCancelled, .signalDelivered,
+            .invokeFinished, .runCancelRequested, .runResumed:
+            lastOutcome = event.sequence
+        // It begins anew, and asks for what it has had already.
+        case .runAttemptFailed: lastOutcome = 0
+        case .runStarted, .runSucceeded, .runFailed, .runCancelled, .runHeld, .stepInterrupted, .signalRejected,
+            .signalQueued, .commitRecord, .signalKept, .signalTaken, .signalExpired:
+            break
+        }
     }
 
     private func statusAfter(_ event: Event) -> RunStatus {

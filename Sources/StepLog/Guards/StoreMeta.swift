@@ -4,7 +4,7 @@ import StepEvents
 struct StoreMeta: Hashable {
     static let magic = Array("STEPKIT\0".utf8)
     /// The version of the format that this code writes and reads. No other is read before the first release.
-    static let version: UInt16 = 2
+    static let version: UInt16 = 3
     /// One bit for each thing that changes how stored bytes are read. None yet.
     static let knownFeatures: UInt64 = 0
 

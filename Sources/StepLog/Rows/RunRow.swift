@@ -18,6 +18,8 @@ package struct RunRow: Hashable, Sendable {
     package var workflow: String
     package var version: UInt32
     package var status: RunStatus
+    /// Whether it needs neither its code nor an engine that has read its history until what it waits for comes.
+    package var isAtRest: Bool
     package var key: String?
     package var parent: RunID?
     package var startedAt: Timestamp
@@ -42,6 +44,7 @@ package struct RunRow: Hashable, Sendable {
         workflow = state.start.workflow
         version = state.start.version
         status = state.status
+        isAtRest = state.isAtRest
         key = state.start.key
         parent = state.start.parent?.id
         startedAt = state.startedAt
@@ -70,6 +73,7 @@ package struct RunRow: Hashable, Sendable {
         writer.fixed(first.value)
         writer.fixed(headSequence)
         writer.byte(status.rawValue)
+        writer.byte(isAtRest ? 1 : 0)
         writer.fixed(attempt)
         PayloadCodec.append(id, to: &writer)
         writer.time(startedAt)
@@ -131,6 +135,9 @@ package struct RunRow: Hashable, Sendable {
             throw .unknown(what: "status", value: UInt64(rawStatus))
         }
         self.status = status
+        let rest = try reader.byte()
+        guard rest <= 1 else { throw .unknown(what: "rest", value: UInt64(rest)) }
+        isAtRest = rest == 1
         attempt = try reader.fixed()
         id = try PayloadCodec.runID(&reader)
         startedAt = try reader.time()

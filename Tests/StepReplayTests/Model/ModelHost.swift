@@ -33,6 +33,8 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
     /// Whether events are durable at once, or when the model chooses.
     var commitsAtOnce = true
     private(set) var log: [Event]
+    /// How long the log was after each command: where a crash may cut it.
+    private(set) var commandEnds: [Int] = []
     private(set) var reports: [MachineReport] = []
     private(set) var ends: [MachineEnd] = []
     private(set) var bodiesBegun: [StepKey: Int] = [:]
@@ -181,7 +183,9 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
 
     func perform(_ actions: [MachineAction], of instance: WorkflowInstance) {
         guard instance === self.instance else { return }
+        let before = log.count
         for action in actions { perform(action) }
+        if log.count > before { commandEnds.append(log.count) }
         if commitsAtOnce { commit() }
     }
 

@@ -9,6 +9,8 @@ import TestSupport
 struct TreeSimulation {
     struct Result {
         var log: [Event]
+        /// How long the log was after each command.
+        var commandEnds: [Int]
         var end: MachineEnd
         var trace: [String]
         var bodiesBegun: [StepKey: Int]
@@ -46,7 +48,8 @@ struct TreeSimulation {
             case .succeeded, .failed, .cancelled, .held:
                 if let end = host.ends.last {
                     return Result(
-                        log: host.log, end: end, trace: execution.trace, bodiesBegun: host.bodiesBegun,
+                        log: host.log, commandEnds: host.commandEnds, end: end, trace: execution.trace,
+                        bodiesBegun: host.bodiesBegun,
                         reports: host.reports, instances: instances)
                 }
             case .retry(let time):
@@ -59,6 +62,19 @@ struct TreeSimulation {
             case nil: try next(host, &generator)
             }
         }
+    }
+
+    /// The kinds of event that follow from a history before anything happens that the function waits for.
+    func whatFollows(_ history: [Event]) throws -> [EventKind] {
+        let execution = TreeExecution(tree, failuresSpread: inOrder)
+        let host = ModelHost(execution.definition, log: history)
+        execution.host = host
+        try host.begin()
+        defer {
+            host.finish()
+            execution.host = nil
+        }
+        return host.log.dropFirst(history.count).map(\.kind)
     }
 
     private func next(_ host: ModelHost, _ generator: inout SeededGenerator) throws {

@@ -4,10 +4,15 @@ package import StepLog
 /// The log of a store as it would be if the process had died after any of its events.
 package struct CutLog: Sendable {
     package let events: [Event]
+    /// The lengths that the log had between two commits: where a crash leaves it.
+    package let commits: [Int]
 
     /// Everything that the store holds, commit records left out.
     package init(of store: EventStore) throws {
-        events = try store.read { try $0.events(after: .zero, limit: .max) }.map(\.event)
+        let logged = try store.read { try $0.events(after: .zero, limit: .max) }
+        events = logged.map(\.event)
+        // The record of a commit stands between the events of two.
+        commits = (1..<logged.count).filter { logged[$0].lsn.value > logged[$0 - 1].lsn.value + 1 }
     }
 
     /// The lengths at which the log may be cut: anywhere but between events that are always written together.
