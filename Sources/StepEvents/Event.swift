@@ -52,6 +52,7 @@ package enum EventBody: Hashable, Sendable {
     case stepFailed(StepFailed)
     case stepInterrupted(StepInterrupted)
     case stepCancelled(StepCancelled)
+    case stepHeartbeat(StepHeartbeat)
     case slept(Slept)
     case woke(Woke)
     case waitStarted(WaitStarted)
@@ -84,6 +85,7 @@ package enum EventBody: Hashable, Sendable {
         case .stepFailed: .stepFailed
         case .stepInterrupted: .stepInterrupted
         case .stepCancelled: .stepCancelled
+        case .stepHeartbeat: .stepHeartbeat
         case .slept: .slept
         case .woke: .woke
         case .waitStarted: .waitStarted

@@ -15,6 +15,7 @@ package enum EventKind: UInt8, Sendable, CaseIterable {
     case stepFailed = 18
     case stepInterrupted = 19
     case stepCancelled = 20
+    case stepHeartbeat = 21
 
     case slept = 32
     case woke = 33

@@ -8,6 +8,9 @@ struct Timeline {
         var step: String
         var attempt: UInt32?
         var text: String
+        var heartbeats = 0
+        /// When the last one came, and what it said.
+        var lastHeartbeat = ""
     }
 
     private let start: Timestamp
@@ -28,6 +31,7 @@ struct Timeline {
             open[step] = entries.count
             add(event, step.description)
         case "signalRejected", "signalQueued": add(event, step.description)
+        case "stepHeartbeat": if let index = open[step] { note(event, of: &entries[index]) }
         default: end(step, event)
         }
     }
@@ -38,8 +42,22 @@ struct Timeline {
             [
                 "+" + durationText(from: start, to: entry.began),
                 entry.ended.map { durationText(from: entry.began, to: $0) } ?? "",
-                entry.step, entry.attempt.map { "\($0)" } ?? "", shortened(entry.text, to: 100),
+                entry.step, entry.attempt.map { "\($0)" } ?? "", shortened(Self.text(entry), to: 100),
             ]
+        }
+    }
+
+    /// An attempt may tell of its progress very often, so that belongs into its row.
+    private func note(_ event: RecordedEvent, of entry: inout Entry) {
+        entry.heartbeats += 1
+        entry.lastHeartbeat = TimelineText.heartbeat(event, since: start)
+    }
+
+    private static func text(_ entry: Entry) -> String {
+        switch entry.heartbeats {
+        case 0: entry.text
+        case 1: "\(entry.text); heartbeat \(entry.lastHeartbeat)"
+        default: "\(entry.text); \(entry.heartbeats) heartbeats, the last \(entry.lastHeartbeat)"
         }
     }
 
@@ -122,6 +140,10 @@ enum TimelineText {
         case "signalDelivered": event.recipient.map { "to run \($0)" } ?? "nobody waited"
         default: event.kind
         }
+    }
+
+    static func heartbeat(_ event: RecordedEvent, since start: Timestamp) -> String {
+        "at +\(durationText(from: start, to: event.time))" + data(event)
     }
 
     private static func data(_ event: RecordedEvent) -> String {

@@ -5,11 +5,11 @@ package import StepEvents
 /// A row of `runs` is rewritten only when status, failure, attempt or cancellation change, and the other tables only
 /// when a wait begins or ends: a step that succeeds touches `log` alone.
 package enum Projection {
-    /// Whether anything but the run's row can follow from an event. Not from a first attempt's start, nor from a
-    /// success: those are nearly all events there are, so callers ask before they make a copy of the run's state.
+    /// Whether anything but the run's row can follow from an event. Not from a first attempt's start, a success or a
+    /// heartbeat: those are nearly all events there are, so callers ask before they make a copy of the run's state.
     package static func concerns(_ event: Event) -> Bool {
         switch event.body {
-        case .stepSucceeded: false
+        case .stepSucceeded, .stepHeartbeat: false
         case .stepStarted(let started): started.attempt > 1
         default: true
         }

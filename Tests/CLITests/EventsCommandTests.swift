@@ -60,6 +60,32 @@ struct EventsCommandTests {
         }
     }
 
+    @Test("A heartbeat names its step and attempt, and what it said is its data")
+    func heartbeat() throws {
+        try withSampleStore { sample in
+            let run = try sample.start("import", key: "import")
+            let step = StepNumber(1)
+            try sample.record(
+                run,
+                [
+                    (.milliseconds(1), sample.started("rows")),
+                    (
+                        .milliseconds(1),
+                        .stepHeartbeat(StepHeartbeat(step: step, details: Payload(json: #"{"row": 7}"#)))
+                    ),
+                    (.milliseconds(1), .stepInterrupted(StepInterrupted(step: step, reason: .crash))),
+                    (.milliseconds(1), .stepStarted(StepStarted(step: .again(step), attempt: 2))),
+                    (.milliseconds(1), .stepHeartbeat(StepHeartbeat(step: step, details: Payload([0xFF])))),
+                ])
+        } _: { sample in
+            let lines = Transcript(["events", "--json", "--run", "import", "--store", sample.path]).lines
+            #expect(
+                lines[2].hasSuffix(
+                    #""kind":"stepHeartbeat","scope":"","step":"rows","occurrence":0,"attempt":1,"data":{"row": 7}}"#))
+            #expect(lines[5].hasSuffix(#""step":"rows","occurrence":0,"attempt":2,"dataBase64":"/w=="}"#))
+        }
+    }
+
     @Test("Starting in the middle gives the same lines", arguments: [1, 4, 9, 17, 23, 29, 35, 44, 60])
     func after(lsn: Int) throws {
         try withSampleStore { sample in

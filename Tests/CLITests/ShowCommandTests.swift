@@ -29,16 +29,19 @@ struct ShowCommandTests {
                         .runAttemptFailed(RunAttemptFailed(failure: failure, retryAt: later))
                     ),
                     (.seconds(90), sample.started("first")),
+                    (.seconds(1), beat(2, "10")),
                     (.milliseconds(1), .stepInterrupted(StepInterrupted(step: StepNumber(2), reason: .shutdown))),
                     (.milliseconds(1), .stepFailed(StepFailed(step: StepNumber(2), failure: failure, retryAt: nil))),
                     (.milliseconds(1), .slept(Slept(key: sample.stepKey("nap"), until: later))),
-                    (.milliseconds(1), .waitCancelled(WaitCancelled(step: StepNumber(5)))),
+                    (.milliseconds(1), .waitCancelled(WaitCancelled(step: StepNumber(6)))),
                     (
                         .milliseconds(1),
                         .waitStarted(WaitStarted(key: sample.stepKey("go"), signal: "go", timeoutAt: later))
                     ),
-                    (.milliseconds(1), .waitTimedOut(WaitTimedOut(step: StepNumber(7)))),
+                    (.milliseconds(1), .waitTimedOut(WaitTimedOut(step: StepNumber(8)))),
                     (.milliseconds(1), sample.started("second")),
+                    (.milliseconds(2), beat(10, #"{"row":1000}"#)),
+                    (.milliseconds(2), beat(10, #"{"row":2000}"#)),
                     (.milliseconds(1), .runHeld(RunHeld(failure: failure))),
                     (.seconds(200_000), .runResumed(RunResumed())),
                     (.milliseconds(1), .runSucceeded(RunSucceeded(output: Payload(json: "1")))),
@@ -46,6 +49,10 @@ struct ShowCommandTests {
         } _: { sample in
             try expectGolden("show-rare", Transcript(["show", "rare", "--store", sample.path]).output)
         }
+    }
+
+    private func beat(_ step: UInt32, _ json: String) -> EventBody {
+        .stepHeartbeat(StepHeartbeat(step: StepNumber(step), details: Payload(json: json)))
     }
 
     @Test("With --json the run's object, then its events")

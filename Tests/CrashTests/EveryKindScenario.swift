@@ -207,6 +207,18 @@ final class EveryKindScenario: Sendable {
         }
     }
 
+    /// One that records how far it has come, and tells what was there when it began.
+    private func beat(_ step: Step) async throws {
+        try await step.run("beating") { [tell] context in
+            let seen = try context.lastHeartbeat(as: Int.self) ?? 0
+            tell(.began(plan: "scenario", step: "beating-from-\(seen)", attempt: context.attempt))
+            try await context.heartbeat(Self.beat)
+        }
+    }
+
+    /// What it records.
+    static let beat = 7
+
     private func interrupted(_ step: Step, hanging: Bool) async throws -> Int {
         try await step.run("hanging") { [self] context in
             tell(.began(plan: "scenario", step: "hanging", attempt: context.attempt))
@@ -228,6 +240,7 @@ final class EveryKindScenario: Sendable {
     private func mixed(_ step: Step, _ child: Workflow<Int, Int>) async throws -> Int {
         var sum = try await body("plain", step, gives: 10)
         sum += try await body("flaky", step, gives: 11, failures: 1)
+        try await beat(step)
         try await race(step) { _ = try await step.waitForSignal("loser", signal: "never", as: Int.self) }
         try await race(step) { try await step.run("endless") { try await Self.untilCancelled() } }
         let late = try await step.waitForSignal("late", signal: "never", as: Int.self, timeout: .milliseconds(1))

@@ -46,6 +46,10 @@ extension CrashTests {
             #expect(try await scenario.run() == EveryKindScenario.Outcomes())
             let all = try Self.begun(marks)
             #expect(Set(all).count == all.count, "an attempt ran twice")
+            if kind == .stepHeartbeat {
+                let isSeen = all.contains { $0.step == "beating-from-\(EveryKindScenario.beat)" }
+                #expect(isSeen == (moment == .after), "the next attempt goes on from what is in the log")
+            }
             let again = Set(all.dropFirst(before.count).map(\.step))
             #expect(again.isDisjoint(with: finished), "finished bodies ran again")
             let reader = try EventStore.openReadOnly(directory: store)

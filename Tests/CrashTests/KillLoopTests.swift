@@ -16,12 +16,14 @@ extension CrashTests {
                 let killed = Atomic<Int>(0)
                 let bodies = Atomic<Int>(0)
                 let repeats = Atomic<Int>(0)
+                let beatsSeen = Atomic<Int>(0)
                 let problems = Mutex<[String]>([])
                 try await onTwoThreads { lane in
                     let store = try KilledStore(seed: seed &* 1_000 &+ UInt64(lane))
                     let outcome = try store.liveAndDie(Self.killsPerStore)
                     bodies.wrappingAdd(outcome.oracle.bodies, ordering: .relaxed)
                     repeats.wrappingAdd(outcome.oracle.repeats, ordering: .relaxed)
+                    beatsSeen.wrappingAdd(outcome.oracle.beatsSeen, ordering: .relaxed)
                     problems.withLock { $0 += outcome.problems }
                     let all = killed.wrappingAdd(outcome.deaths, ordering: .relaxed).newValue
                     return all < Self.kills && problems.withLock { $0.isEmpty }
@@ -34,6 +36,7 @@ extension CrashTests {
                 print("kill loop: seed \(seed), \(kills) kills, \(begun) bodies began, \(again) of them again")
                 #expect(kills >= Self.kills)
                 #expect(again > 0 && begun > kills, "the kills met no work")
+                #expect(beatsSeen.load(ordering: .relaxed) > 0, "no attempt found a heartbeat")
             }
         }
     }

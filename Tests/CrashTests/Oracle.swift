@@ -18,6 +18,8 @@ struct Oracle {
     private var attempts: [Body: [Int]] = [:]
     /// The bodies of a plan that have begun, which prove that those before them are finished.
     private var begun: [String: Set<Body>] = [:]
+    /// The last heartbeat of each body whose recording was acknowledged.
+    private var beats: [Body: Int] = [:]
     private var recordedStarts: [Body: Set<Int>] = [:]
     private var successes: [Body: Int] = [:]
     private(set) var problems: [String] = []
@@ -25,6 +27,8 @@ struct Oracle {
     private(set) var bodies = 0
     /// How many of them were not the first attempt of their step.
     private(set) var repeats = 0
+    /// How often one found a heartbeat of an attempt before it.
+    private(set) var beatsSeen = 0
 
     init(_ roots: [Plan]) {
         let all = roots.flatMap(\.withChildren)
@@ -53,6 +57,15 @@ struct Oracle {
             if attempts[Body(plan: plan, step: step)]?.last != attempt {
                 problems.append("attempt \(attempt) of \(plan)/\(step) ended, but a later one has begun")
             }
+        case .beat(let plan, let step, let beat): beats[Body(plan: plan, step: step)] = beat
+        case .sawBeat(let plan, let step, let beat):
+            if beat > 0 { beatsSeen += 1 }
+            let acknowledged = beats[Body(plan: plan, step: step)] ?? 0
+            // One more than was told of may have come through before its body could tell.
+            if !(acknowledged...acknowledged + 1).contains(beat) {
+                problems.append("\(plan)/\(step) found heartbeat \(beat), but \(acknowledged) was acknowledged last")
+            }
+            beats[Body(plan: plan, step: step)] = beat
         case .recordedStart(let plan, let step, let attempt):
             recordedStarts[Body(plan: plan, step: step), default: []].insert(attempt)
         case .recordedSuccess(let plan, let step): successes[Body(plan: plan, step: step), default: 0] += 1

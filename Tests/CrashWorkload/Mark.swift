@@ -7,6 +7,9 @@ package enum Mark: Hashable, Sendable {
     /// A body began or ended.
     case began(plan: String, step: String, attempt: Int)
     case ended(plan: String, step: String, attempt: Int)
+    /// What a body found that those before it had recorded; and that the recording of this number returned.
+    case sawBeat(plan: String, step: String, beat: Int)
+    case beat(plan: String, step: String, beat: Int)
     /// `signal` returned; `run` is `-` when no run got it.
     case signalled(String, run: String)
     /// `result` returned.
@@ -31,6 +34,8 @@ package enum Mark: Hashable, Sendable {
         case .started(let plan, let run): "started \(plan) \(run)"
         case .began(let plan, let step, let attempt): "began \(plan) \(step) \(attempt)"
         case .ended(let plan, let step, let attempt): "ended \(plan) \(step) \(attempt)"
+        case .sawBeat(let plan, let step, let beat): "saw-beat \(plan) \(step) \(beat)"
+        case .beat(let plan, let step, let beat): "beat \(plan) \(step) \(beat)"
         case .signalled(let name, let run): "signalled \(name) \(run)"
         case .result(let plan, let value): "result \(plan) \(value)"
         case .full: "full"
@@ -60,6 +65,8 @@ package enum Mark: Hashable, Sendable {
             switch (words[0], words.count) {
             case ("began", 4): self = .began(plan: words[1], step: words[2], attempt: Int(number))
             case ("ended", 4): self = .ended(plan: words[1], step: words[2], attempt: Int(number))
+            case ("saw-beat", 4): self = .sawBeat(plan: words[1], step: words[2], beat: Int(number))
+            case ("beat", 4): self = .beat(plan: words[1], step: words[2], beat: Int(number))
             case ("recorded-start", 4): self = .recordedStart(plan: words[1], step: words[2], attempt: Int(number))
             case ("result", 3): self = .result(plan: words[1], value: number)
             case ("finished", 2): self = .finished(commits: number)

@@ -106,6 +106,9 @@ extension Plan {
     /// What a step gives: anything that no other step gives.
     static func value(of id: String, in plan: String) -> UInt64 { sentValue(of: signal(id, of: plan)) }
 
+    /// Whether a step's body records how far it has come: every third does.
+    static func beats(_ id: String, in plan: String) -> Bool { value(of: id, in: plan).isMultiple(of: 3) }
+
     /// What a signal carries.
     static func sentValue(of signal: String) -> UInt64 { fold(signal.utf8.map(UInt64.init)) }
 

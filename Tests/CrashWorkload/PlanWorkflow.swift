@@ -80,9 +80,20 @@ private final class PlanRunner: Sendable {
         try await step.run(id, retry: .fixed(maxAttempts: 1_000, delay: .milliseconds(1))) { [tell] context in
             tell(.began(plan: plan, step: id, attempt: context.attempt))
             await Task.yield()
+            if Plan.beats(id, in: plan) { try await Self.beat(id, of: plan, context, tell) }
             guard context.attempt > failures else { throw Planned() }
             tell(.ended(plan: plan, step: id, attempt: context.attempt))
             return Plan.value(of: id, in: plan)
+        }
+    }
+
+    /// Tells of its progress, from where the attempts before it had come.
+    private static func beat(_ id: String, of plan: String, _ context: StepContext, _ tell: MarkWriter) async throws {
+        let seen = try context.lastHeartbeat(as: Int.self) ?? 0
+        tell(.sawBeat(plan: plan, step: id, beat: seen))
+        for beat in seen + 1...seen + 2 {
+            try await context.heartbeat(beat)
+            tell(.beat(plan: plan, step: id, beat: beat))
         }
     }
 

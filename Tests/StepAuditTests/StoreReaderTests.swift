@@ -44,6 +44,7 @@ struct StoreReaderTests {
             case .stepSucceeded(let body): number = body.step.sequence
             case .stepFailed(let body): number = body.step.sequence
             case .stepInterrupted(let body): number = body.step.sequence
+            case .stepHeartbeat(let body): number = body.step.sequence
             case .stepCancelled(let body): number = body.step.sequence
             case .woke(let body): number = body.step.sequence
             case .waitResolved(let body): number = body.step.sequence

@@ -46,6 +46,19 @@ struct RecordCodecTests {
         }
     }
 
+    @Test("Every number that no kind has is refused, those next to our kinds too")
+    func unknownKinds() throws {
+        let unknown = (UInt8.min...UInt8.max).filter { EventKind(rawValue: $0) == nil }
+        #expect(unknown.count == 256 - EventKind.allCases.count)
+        for kind in unknown {
+            var record = stampedRecord(SampleEvents.all[0])
+            record[0] = kind
+            record.withUnsafeMutableBytes { RecordCodec.stamp($0, lsn: LSN(100), distance: 10) }
+            let error = #expect(throws: RecordError.self) { try RecordCodec.decode(record[...], lsn: LSN(100)) }
+            #expect(error?.code == .unknownKind(kind))
+        }
+    }
+
     @Test("Hostile bytes with a right checksum give an error or an event that encodes to the same bytes")
     func hostile() throws {
         var generator = SeededGenerator(seed: 20_260_301)

@@ -62,6 +62,7 @@ enum SampleEvents {
         .signalTaken(SignalTaken(signal: "ok", keptAt: time, by: RunNumber(3))),
         .signalExpired(SignalExpired(signal: "ok", keptAt: time)),
         .stepInterrupted(StepInterrupted(step: step, reason: .inspection)),
+        .stepHeartbeat(StepHeartbeat(step: step, details: Payload(json: #"{"row":7}"#))),
     ]
 }
 

@@ -71,6 +71,10 @@ struct HistoryBuilder {
         add(.stepInterrupted(StepInterrupted(step: step, reason: reason)))
     }
 
+    mutating func beat(_ step: StepNumber, _ json: String) {
+        add(.stepHeartbeat(StepHeartbeat(step: step, details: Payload(json: json))))
+    }
+
     mutating func cancelled(_ step: StepNumber) { lastOutcome = add(.stepCancelled(StepCancelled(step: step))) }
 
     /// A step that ran once and succeeded.

@@ -110,6 +110,16 @@ final class MachineBench {
             outcome: .failed(Failure(type: "Tests.Broken", message: message), retry: decision), at: time)
     }
 
+    /// Returns the sequence of the event, or the type of the error that the body is told.
+    func beat(_ call: StepCall, attempt: UInt32 = 1, _ json: String) -> String {
+        do {
+            let details = Payload(json: json)
+            return "\(try machine.heartbeat(call, attempt: attempt, details: details, at: time))"
+        } catch {
+            return "\(type(of: error))"
+        }
+    }
+
     func fire(_ step: UInt32, _ purpose: MachineTimer.Purpose = .due, after seconds: Double = 0) {
         time = time.advanced(by: .milliseconds(Int64(seconds * 1_000)))
         machine.timerFired(MachineTimer(step: StepNumber(step), purpose: purpose, due: time, wait: nil), at: time)
@@ -177,6 +187,7 @@ final class MachineBench {
             case .stepStarted(let body): "#\(body.attempt)"
             case .stepFailed(let body): body.retryAt == nil ? " final" : " retry"
             case .stepInterrupted(let body): " \(body.reason)"
+            case .stepHeartbeat(let body): " \(body.details)"
             default: ""
             }
         return event.kind.name + detail + after
@@ -184,12 +195,16 @@ final class MachineBench {
 
     private static func line(_ call: StepCall, _ directive: StepDirective) -> String {
         switch directive {
-        case .execute(let facts): "execute \(facts.key)#\(facts.attempt)"
-        case .inspect(let facts): "inspect \(facts.key)#\(facts.attempt)"
+        case .execute(let facts): "execute \(facts.key)#\(facts.attempt)" + heartbeat(facts)
+        case .inspect(let facts): "inspect \(facts.key)#\(facts.attempt)" + heartbeat(facts)
         case .deliver(let payload): "deliver \(call.id) \(payload.map { "\($0)" } ?? "nil")"
         case .fail(let error as StepError): "fail \(call.id) StepError(\(error.message)) after \(error.attempts)"
         case .fail(let error): "fail \(call.id) \(type(of: error))"
         }
+    }
+
+    private static func heartbeat(_ facts: AttemptFacts) -> String {
+        facts.lastHeartbeat.map { " from \($0)" } ?? ""
     }
 
     private static func line(_ purpose: MachineTimer.Purpose) -> String {

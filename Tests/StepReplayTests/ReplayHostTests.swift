@@ -164,6 +164,49 @@ import Testing
         await #expect(throws: ReplayHost.NotAskedFor.self) { _ = try await host.execute(facts, after: history.events) }
     }
 
+    /// A request has one answer, so there is nowhere to record a heartbeat; what the driver knows of one is passed on.
+    @Test func aHeartbeatIsRefusedAndTheBodyGoesOn() async throws {
+        let host = Self.host { _, step in
+            try await step.run("a") { (body: StepContext) in
+                do {
+                    try await body.heartbeat(1)
+                    return -1
+                } catch is UnsupportedByDriver {
+                    return try body.lastHeartbeat(as: Int.self) ?? 0
+                }
+            }
+        }
+        let facts = AttemptFacts(
+            key: HistoryBuilder.key("a"), attempt: 2, lastFailure: nil, lastHeartbeat: Payload(json: "42"))
+        guard case .succeeded(Payload(json: "42")) = try await host.execute(facts, after: Self.history().events) else {
+            Issue.record("the body gave something else")
+            return
+        }
+    }
+
+    @Test func aHistoryWithHeartbeatsAsksForTheSame() async throws {
+        let host = Self.host { _, step in
+            async let left = step.run("left") { 1 }
+            let right = try await step.run("right") { 2 }
+            return try await left + right
+        }
+        var history = Self.history()
+        let left = history.started("left", after: 0)
+        history.beat(left, "1")
+        let right = history.started("right", after: 0)
+        history.beat(right, "1")
+        history.beat(left, "2")
+        #expect(try await Self.open(host.answer(history.events)).sorted() == [1, 3])
+        history.succeeded(right, "2")
+        history.beat(left, "3")
+        history.succeeded(left, "1")
+        let answer = try await host.answer(history.events)
+        guard case .ended(.succeeded(Payload(json: "3"))) = answer.outcome else {
+            Issue.record("\(answer)")
+            return
+        }
+    }
+
     /// A driver that has nothing but the history between two requests comes to the same end as a live execution.
     @Test func drivenStepByStepARunComesToTheSameEnd() async throws {
         var seeds = SeededGenerator(seed: TestSeed.value &+ 77)

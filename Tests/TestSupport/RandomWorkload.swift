@@ -126,7 +126,8 @@ package struct RandomWorkload: Sendable {
     private mutating func continuation(of step: StepNumber, _ state: RunState, _ later: Timestamp) -> EventBody? {
         switch state.open[step]?.activity {
         case .attempt(let number, let phase):
-            switch generator.below(6) {
+            switch generator.below(7) {
+            case 4: return .stepHeartbeat(StepHeartbeat(step: step, details: payload()))
             case 0: return .stepFailed(StepFailed(step: step, failure: failure(), retryAt: later))
             case 1: return .stepFailed(StepFailed(step: step, failure: failure(), retryAt: nil))
             case 2: return .stepInterrupted(StepInterrupted(step: step, reason: .crash))

@@ -9,6 +9,7 @@ extension EventBody {
         case .stepFailed(let body): body.step
         case .stepInterrupted(let body): body.step
         case .stepCancelled(let body): body.step
+        case .stepHeartbeat(let body): body.step
         case .woke(let body): body.step
         case .waitResolved(let body): body.step
         case .waitTimedOut(let body): body.step
@@ -31,9 +32,9 @@ extension EventBody {
             .invokeFinished:
             true
         case .stepFailed(let body): body.retryAt == nil
-        case .stepStarted, .stepInterrupted, .signalRejected, .signalQueued, .runStarted, .runSucceeded, .runFailed,
-            .runCancelled, .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed, .slept, .waitStarted,
-            .signalSent, .invokeStarted, .commitRecord, .signalKept, .signalTaken, .signalExpired:
+        case .stepStarted, .stepInterrupted, .stepHeartbeat, .signalRejected, .signalQueued, .runStarted, .runSucceeded,
+            .runFailed, .runCancelled, .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed, .slept,
+            .waitStarted, .signalSent, .invokeStarted, .commitRecord, .signalKept, .signalTaken, .signalExpired:
             false
         }
     }

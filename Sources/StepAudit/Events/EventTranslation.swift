@@ -56,6 +56,7 @@ extension RecordedEvent {
             error = body.failure
             retryAt = body.retryAt
         case .stepInterrupted(let body): reason = body.reason.name
+        case .stepHeartbeat(let body): data = body.details.bytes
         case .slept(let body): until = body.until
         case .waitStarted(let body):
             signal = body.signal

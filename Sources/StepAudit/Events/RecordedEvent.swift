@@ -54,7 +54,8 @@ public struct RecordedEvent: Hashable, Sendable {
     public internal(set) var idempotencyKey: String?
     /// The error.
     public internal(set) var error: Failure?
-    /// The stored bytes of the input, result, output or signal: JSON, unless the client's codec says otherwise.
+    /// The stored bytes of the input, result, output, heartbeat or signal: JSON, unless the client's codec says
+    /// otherwise.
     public internal(set) var data: [UInt8]?
     /// What a commit record says.
     public internal(set) var commit: Commit?

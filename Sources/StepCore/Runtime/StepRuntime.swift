@@ -14,6 +14,8 @@ package protocol StepRuntime: AnyObject, Sendable {
     func begin(_ call: StepCall, isCancelled: Bool) async -> StepDirective
     /// An attempt's body has ended.
     func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome)
+    /// An attempt's body tells how far it has come. Returns the sequence of the event once that is durable.
+    func heartbeat(_ call: StepCall, attempt: UInt32, details: Payload) async throws -> UInt32
     /// The task that asked for the step was cancelled.
     func cancel(_ call: StepCall)
     /// The stored outcome does not decode, or history and code do not fit: the run is to be held.
@@ -158,11 +160,13 @@ package struct AttemptFacts: Sendable {
     package var key: StepKey
     package var attempt: UInt32
     package var lastFailure: Failure?
+    package var lastHeartbeat: Payload?
 
-    package init(key: StepKey, attempt: UInt32, lastFailure: Failure?) {
+    package init(key: StepKey, attempt: UInt32, lastFailure: Failure?, lastHeartbeat: Payload? = nil) {
         self.key = key
         self.attempt = attempt
         self.lastFailure = lastFailure
+        self.lastHeartbeat = lastHeartbeat
     }
 }
 

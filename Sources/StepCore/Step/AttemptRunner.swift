@@ -23,7 +23,7 @@ struct AttemptRunner: Sendable {
     private func outcome(
         _ facts: AttemptFacts, _ call: StepCall, inspecting: Bool, _ runtime: any StepRuntime
     ) async -> AttemptOutcome {
-        let context = StepContext(facts: facts, runtime: runtime)
+        let context = StepContext(facts: facts, call: call, isInspecting: inspecting, runtime: runtime)
         let outcome: AttemptOutcome
         do {
             outcome = try await StepContext.$current.withValue(context) {

@@ -36,6 +36,9 @@ package enum PayloadCodec {
             step(event.step)
             writer.byte(event.reason.rawValue)
         case .stepCancelled(let event): step(event.step)
+        case .stepHeartbeat(let event):
+            step(event.step)
+            writer.bytes += event.details.bytes
         case .woke(let event): step(event.step)
         case .waitTimedOut(let event): step(event.step)
         case .waitCancelled(let event): step(event.step)

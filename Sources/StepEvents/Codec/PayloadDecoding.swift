@@ -11,7 +11,7 @@ extension PayloadCodec {
             case .runStarted, .runSucceeded, .runFailed, .runCancelled, .runAttemptFailed, .runCancelRequested,
                 .runHeld, .runResumed:
                 try runEvent(kind, &reader)
-            case .stepStarted, .stepSucceeded, .stepFailed, .stepInterrupted, .stepCancelled:
+            case .stepStarted, .stepSucceeded, .stepFailed, .stepInterrupted, .stepCancelled, .stepHeartbeat:
                 try stepEvent(kind, &reader, sequence)
             case .slept, .woke, .waitStarted, .waitResolved, .waitTimedOut, .waitCancelled, .signalSent,
                 .signalRejected, .signalDelivered, .signalQueued:
@@ -64,6 +64,9 @@ extension PayloadCodec {
                 throw .unknown(what: "reason of an interruption", value: UInt64(raw))
             }
             return .stepInterrupted(StepInterrupted(step: step, reason: reason))
+        case .stepHeartbeat:
+            let step = try step(&reader, sequence)
+            return .stepHeartbeat(StepHeartbeat(step: step, details: try rest(&reader)))
         default: return .stepCancelled(StepCancelled(step: try step(&reader, sequence)))
         }
     }

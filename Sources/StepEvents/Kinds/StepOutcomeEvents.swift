@@ -69,3 +69,15 @@ package struct StepCancelled: Hashable, Sendable {
     package var step: StepNumber
     package init(step: StepNumber) { self.step = step }
 }
+
+/// The body of the attempt that runs told how far it has come. It ends nothing and is not handed to the workflow; the
+/// details are there for the step's later attempts, and those of one heartbeat take the place of the one before.
+package struct StepHeartbeat: Hashable, Sendable {
+    package var step: StepNumber
+    package var details: Payload
+
+    package init(step: StepNumber, details: Payload) {
+        self.step = step
+        self.details = details
+    }
+}

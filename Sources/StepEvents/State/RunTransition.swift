@@ -41,6 +41,7 @@ extension RunState {
                 throw IllegalTransition(event, "step \(body.step) is a wait")
             }
             close(body.step)
+        case .stepHeartbeat(let body): try note(body, event)
         case .slept(let body): introduce(body.key, .sleep(until: body.until), event)
         case .woke(let body):
             guard case .sleep = try opened(body.step, event).activity else {
@@ -91,6 +92,8 @@ extension RunState {
         case .runSucceeded, .runFailed, .runCancelled: return .all(open)
         case .runStarted, .runAttemptFailed, .runCancelRequested, .runHeld, .runResumed: return .nothing
         case .commitRecord, .signalKept, .signalTaken, .signalExpired: return .nothing
+        // No table holds anything of it.
+        case .stepHeartbeat: return .nothing
         case .stepStarted(let body):
             switch body.step {
             case .new: step = StepNumber(event.sequence)
@@ -182,6 +185,13 @@ extension RunState {
         }
     }
 
+    private mutating func note(_ body: StepHeartbeat, _ event: Event) throws(IllegalTransition) {
+        guard case .attempt(_, .running) = try opened(body.step, event).activity else {
+            throw IllegalTransition(event, "step \(body.step) has no attempt that runs")
+        }
+        open[body.step]?.lastHeartbeat = body.details
+    }
+
     private mutating func endAttempt(of step: StepNumber, _ event: Event) throws(IllegalTransition) {
         guard case .attempt(_, let phase) = try opened(step, event).activity,
             phase == .running || phase == .interrupted
@@ -254,7 +264,8 @@ extension RunState {
             lastOutcome = event.sequence
         // It begins anew, and asks for what it has had already.
         case .runAttemptFailed: lastOutcome = 0
-        case .runStarted, .runSucceeded, .runFailed, .runCancelled, .runHeld, .stepInterrupted, .signalRejected,
+        case .runStarted, .runSucceeded, .runFailed, .runCancelled, .runHeld, .stepInterrupted, .stepHeartbeat,
+            .signalRejected,
             .signalQueued, .commitRecord, .signalKept, .signalTaken, .signalExpired:
             break
         }

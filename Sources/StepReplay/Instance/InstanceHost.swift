@@ -19,6 +19,7 @@ package enum InstanceInput: Sendable {
     case begin
     case ask(StepCall, isCancelled: Bool)
     case attemptEnded(StepCall, attempt: UInt32, AttemptOutcome)
+    indirect case heartbeat(Heartbeat)
     case cancelCall(StepCall)
     case awaitDurable(UnsafeContinuation<Bool, Never>)
     case functionEnded(FunctionOutcome)

@@ -11,11 +11,12 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions. Where a job takes long, ``flush()`` sees to the mailbox meanwhile.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `turn` guards `machine`, `task`, `durableWaiters`, `startIsDurable`, `outgoing`, the spare arrays, `refusals`,
-    // `executing` and `isComputing`. The rest is immutable or has its own lock.
+    // `turn` guards `machine`, `task`, `durableWaiters`, `heartbeats`, `startIsDurable`, `outgoing`, the spare arrays,
+    // `refusals`, `executing`, `isOver` and `isComputing`. The rest is immutable or has its own lock.
     private var machine: RunMachine
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
+    private var heartbeats = WaitingHeartbeats()
     private var durableThrough: UInt32
     /// Whether the run's own start is durable, which `durableThrough` can't say.
     private var startIsDurable: Bool
@@ -25,6 +26,8 @@ package final class WorkflowInstance: @unchecked Sendable {
     private var decided: [MachineAction] = []
     private var performed: [MachineAction] = []
     private var refusals = 0
+    /// Whether it was noticed that the machine accepts nothing more.
+    private var isOver = false
     /// The attempt that the host wants the outcome of, in place of the machine.
     private var executing: (call: StepCall, ended: (AttemptOutcome) -> Void)?
 
@@ -47,6 +50,16 @@ package final class WorkflowInstance: @unchecked Sendable {
         var jobs: Deque<UnownedJob> = []
         var inbox: [InstanceInput] = []
         var isScheduled = false
+        /// What heartbeats are answered once the machine accepts nothing more. Its host may be gone by then, and nobody
+        /// there to look into the mailbox.
+        var refusal: (any Error)?
+
+        /// Returns whether the instance must now be drained by whoever is told so.
+        mutating func deposit(_ input: InstanceInput) -> Bool {
+            inbox.append(input)
+            defer { isScheduled = true }
+            return !isScheduled
+        }
     }
 
     /// What the workflow may read from any thread.
@@ -94,11 +107,7 @@ package final class WorkflowInstance: @unchecked Sendable {
 
     /// Puts something into the mailbox; any thread. Returns whether the caller must now have the instance drained.
     package func deposit(_ input: InstanceInput) -> Bool {
-        gate.withLock { gate in
-            gate.inbox.append(input)
-            defer { gate.isScheduled = true }
-            return !gate.isScheduled
-        }
+        gate.withLock { $0.deposit(input) }
     }
 
     /// Runs the function's jobs and takes what is in the mailbox until there is neither. Only one thread at a time
@@ -212,6 +221,7 @@ package final class WorkflowInstance: @unchecked Sendable {
                 return executing.ended(outcome)
             }
             machine.attemptEnded(call, attempt: attempt, outcome: outcome, at: now)
+        case .heartbeat(let heartbeat): take(heartbeat, at: now)
         case .cancelCall(let call): machine.cancelCall(call, at: now)
         case .awaitDurable(let continuation): awaitDurable(continuation)
         case .functionEnded(let outcome): machine.functionEnded(outcome, at: now)
@@ -252,6 +262,7 @@ package final class WorkflowInstance: @unchecked Sendable {
         startIsDurable = true
         durableThrough = max(durableThrough, sequence)
         machine.committed(through: sequence, at: now)
+        heartbeats.committed(through: durableThrough)
         guard !durableWaiters.isEmpty else { return }
         durableWaiters.removeAll { waiter in
             guard waiter.sequence <= durableThrough else { return false }
@@ -271,6 +282,29 @@ package final class WorkflowInstance: @unchecked Sendable {
         }
     }
 
+    private func take(_ heartbeat: Heartbeat, at now: Timestamp) {
+        if let executing, executing.call === heartbeat.call {
+            // The history is elsewhere, and a request has one answer alone.
+            return heartbeat.refuse(
+                UnsupportedByDriver(feature: "StepContext.heartbeat", driver: "request and response"))
+        }
+        do {
+            let sequence = try machine.heartbeat(
+                heartbeat.call, attempt: heartbeat.attempt, details: heartbeat.details, at: now)
+            heartbeats.append(heartbeat, sequence: sequence)
+        } catch {
+            heartbeat.refuse(error)
+        }
+    }
+
+    /// The machine accepts nothing more, and never will again. Commits may no longer be told of, so nobody waits for one.
+    private func endHeartbeats() {
+        isOver = true
+        let refusal: any Error = machine.isUnwinding ? RunUnwinding() : CancellationError()
+        heartbeats.refuseAll(refusal)
+        gate.withLock { $0.refusal = refusal }
+    }
+
     // MARK: Carrying out
 
     /// Answers calls and cancels tasks at once; keeps what is the host's until the code has nothing left to do, so
@@ -280,6 +314,7 @@ package final class WorkflowInstance: @unchecked Sendable {
             for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
             durableWaiters = []
         }
+        if !machine.isRunning, !isOver { endHeartbeats() }
         guard machine.hasDecided else { return }
         machine.takeActions(into: &decided)
         for action in decided where carriesOut(action) { outgoing.append(action) }
@@ -295,7 +330,9 @@ package final class WorkflowInstance: @unchecked Sendable {
         switch action {
         case .answer(let call, let directive): answer(call, directive)
         case .cancelFunction: task?.cancel()
-        case .cancelAttempt(let call, let attempt): call.cancelAttempt(attempt)
+        case .cancelAttempt(let call, let attempt):
+            call.cancelAttempt(attempt)
+            heartbeats.cancel(call, attempt: attempt)
         default: return true
         }
         return false
@@ -364,6 +401,18 @@ extension WorkflowInstance: StepRuntime {
 
     package func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome) {
         post(.attemptEnded(call, attempt: attempt, outcome))
+    }
+
+    package func heartbeat(_ call: StepCall, attempt: UInt32, details: Payload) async throws -> UInt32 {
+        try await withUnsafeThrowingContinuation { continuation in
+            let heartbeat = Heartbeat(call: call, attempt: attempt, details: details, continuation: continuation)
+            let (refusal, mustSchedule) = gate.withLock { gate -> ((any Error)?, Bool) in
+                if let refusal = gate.refusal { return (refusal, false) }
+                return (nil, gate.deposit(.heartbeat(heartbeat)))
+            }
+            if let refusal { return heartbeat.refuse(refusal) }
+            if mustSchedule { host.schedule(self) }
+        }
     }
 
     package func cancel(_ call: StepCall) { post(.cancelCall(call)) }

@@ -119,10 +119,27 @@ extension RunMachine {
                         step: number, purpose: .attemptTimeout(step.attempt), due: time.advanced(by: timeout),
                         wait: timeout))
             }
-            let facts = AttemptFacts(key: step.key, attempt: step.attempt, lastFailure: step.lastFailure)
+            let facts = AttemptFacts(
+                key: step.key, attempt: step.attempt, lastFailure: step.lastFailure, lastHeartbeat: step.lastHeartbeat)
             answer(call, inspects ? .inspect(facts) : .execute(facts))
         }
         undurable.removeFirst(begun)
+    }
+
+    /// The body of an attempt tells how far it has come. Returns the sequence of the event that says so.
+    ///
+    /// - Throws: what the body is told when its attempt is not the one that runs.
+    package mutating func heartbeat(
+        _ call: StepCall, attempt: UInt32, details: Payload, at time: Timestamp
+    ) throws -> UInt32 {
+        guard phase != .unwinding else { throw RunUnwinding() }
+        guard phase == .running, let step = step(of: call), step.outcome == nil, step.busyAttempt == attempt,
+            case .attempt(attempt, .running) = state.open[step.number]?.activity
+        else { throw CancellationError() }
+        let body = StepHeartbeat(step: step.number, details: details)
+        guard let sequence = accept(.stepHeartbeat(body), at: time) else { throw RunUnwinding() }
+        step.lastHeartbeat = details
+        return sequence
     }
 
     /// The body of an attempt ended.

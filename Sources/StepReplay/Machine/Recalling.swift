@@ -30,6 +30,7 @@ extension RunMachine {
         case .stepInterrupted(let body):
             steps[body.step]?.lastInterruption = body.reason
             if body.reason == .crash { steps[body.step]?.interruptions += 1 }
+        case .stepHeartbeat(let body): steps[body.step]?.lastHeartbeat = body.details
         case .signalQueued(let body): queuedSignals[body.step] = body
         case .signalRejected(let body): queuedSignals[body.step] = nil
         case .stepSucceeded(let body): settle(body.step, .value(body.result), event)

@@ -48,6 +48,8 @@ final class RecordedStep {
     /// Whether the host may have timers of it.
     var hasTimers = false
     var lastFailure: Failure?
+    /// What a body told last, whichever attempt's it was.
+    var lastHeartbeat: Payload?
     var signal: (name: String, since: Timestamp)?
     var sent: SignalSent?
     var child: (run: RunNumber, id: RunID, cancelsOnTimeout: Bool)?

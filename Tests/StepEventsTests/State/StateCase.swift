@@ -2,8 +2,8 @@ import StepEvents
 
 /// A state that a run can be in, by the history that leads to it. Where it has an open step, that is number 1.
 enum StateCase: String, CaseIterable, Sendable {
-    case queued, betweenSteps, attemptRunning, attemptFailed, attemptInterrupted, sleeping, waitingForSignal
-    case signalQueued, heldWithSignal
+    case queued, betweenSteps, attemptRunning, attemptBeating, attemptFailed, attemptInterrupted, sleeping
+    case waitingForSignal, signalQueued, heldWithSignal
     case waitingForChild, sending, functionFailed, cancelling, held, heldAndCancelling, succeeded, failed, cancelled
 
     static let run = RunNumber(3)
@@ -31,6 +31,7 @@ enum StateCase: String, CaseIterable, Sendable {
         case .queued: [.runStarted(Self.start)]
         case .betweenSteps: running + [.stepSucceeded(StepSucceeded(step: step, result: .null))]
         case .attemptRunning: running
+        case .attemptBeating: running + [EventCase.stepHeartbeat.body]
         case .attemptFailed:
             running + [.stepFailed(StepFailed(step: step, failure: Self.failure, retryAt: Self.second(90)))]
         case .attemptInterrupted: running + [.stepInterrupted(StepInterrupted(step: step, reason: .crash))]
@@ -58,8 +59,10 @@ enum StateCase: String, CaseIterable, Sendable {
         ]
         return switch self {
         case .queued, .betweenSteps, .functionFailed: running
-        case .attemptRunning:
-            running.union([.stepSucceeded, .stepFailedRetry, .stepFailedFinal, .stepInterrupted, .stepCancelled])
+        case .attemptRunning, .attemptBeating:
+            running.union([
+                .stepSucceeded, .stepFailedRetry, .stepFailedFinal, .stepInterrupted, .stepHeartbeat, .stepCancelled,
+            ])
         case .attemptFailed: running.union([.stepStartedAgain, .stepCancelled])
         case .attemptInterrupted:
             running.union([
@@ -74,7 +77,8 @@ enum StateCase: String, CaseIterable, Sendable {
         case .sending: running.union([.signalDelivered])
         case .cancelling:
             running.subtracting([.runCancelRequested]).union([
-                .runCancelled, .stepSucceeded, .stepFailedRetry, .stepFailedFinal, .stepInterrupted, .stepCancelled,
+                .runCancelled, .stepSucceeded, .stepFailedRetry, .stepFailedFinal, .stepInterrupted, .stepHeartbeat,
+                .stepCancelled,
             ])
         case .held: [.runResumed, .runCancelRequested]
         case .heldAndCancelling: [.runResumed, .runCancelled]
@@ -87,8 +91,8 @@ enum StateCase: String, CaseIterable, Sendable {
 enum EventCase: String, CaseIterable, Sendable {
     case runStarted, runSucceeded, runFailed, runCancelled, runAttemptFailed, runCancelRequested, runHeld, runResumed
     case stepStarted, stepStartedAgain, stepSucceeded, stepFailedRetry, stepFailedFinal, stepInterrupted
-    case stepInspected, stepCancelled, slept, woke, waitStarted, waitResolved, waitTimedOut, waitCancelled, signalSent
-    case signalRejected, signalDelivered, signalQueued, invokeStarted, invokeFinished
+    case stepInspected, stepHeartbeat, stepCancelled, slept, woke, waitStarted, waitResolved, waitTimedOut
+    case waitCancelled, signalSent, signalRejected, signalDelivered, signalQueued, invokeStarted, invokeFinished
     case commitRecord, signalKept, signalTaken, signalExpired
 
     /// The event that brings a run into a state of waiting.
@@ -147,6 +151,7 @@ enum EventCase: String, CaseIterable, Sendable {
         case .stepFailedFinal: .stepFailed(StepFailed(step: step, failure: failure, retryAt: nil))
         case .stepInterrupted: .stepInterrupted(StepInterrupted(step: step, reason: .crash))
         case .stepInspected: .stepInterrupted(StepInterrupted(step: step, reason: .inspection))
+        case .stepHeartbeat: .stepHeartbeat(StepHeartbeat(step: step, details: Payload(json: "1")))
         case .stepCancelled: .stepCancelled(StepCancelled(step: step))
         case .slept: .slept(Slept(key: key, until: StateCase.second(50)))
         case .woke: .woke(Woke(step: step))

@@ -27,6 +27,7 @@ import Testing
 
     @Test(arguments: [
         (StateCase.queued, RunStatus.queued), (.betweenSteps, .running), (.attemptRunning, .running),
+        (.attemptBeating, .running),
         (.attemptFailed, .running), (.attemptInterrupted, .running), (.sleeping, .waiting),
         (.waitingForSignal, .waiting), (.waitingForChild, .waiting), (.sending, .waiting),
         (.functionFailed, .waiting), (.cancelling, .running), (.held, .held), (.heldAndCancelling, .held),
@@ -112,6 +113,33 @@ import Testing
                 == .child(RunNumber(4), RunID(high: 1, low: 3), timeoutAt: nil))
         #expect(try StateCase.betweenSteps.state().open.isEmpty)
         #expect(try StateCase.succeeded.state().open.isEmpty)
+    }
+
+    @Test func theLastHeartbeatStaysWithTheStepUntilItEnds() throws {
+        let step = StateCase.step
+        func beat(_ json: String) -> EventBody {
+            .stepHeartbeat(StepHeartbeat(step: step, details: Payload(json: json)))
+        }
+        func again(_ attempt: UInt32) -> EventBody { .stepStarted(StepStarted(step: .again(step), attempt: attempt)) }
+        let bodies: [(EventBody, heartbeat: String?)] = [
+            (beat("1"), "1"), (beat("2"), "2"), (EventCase.stepFailedRetry.body, "2"), (again(2), "2"),
+            (EventCase.stepInterrupted.body, "2"), (EventCase.stepInspected.body, "2"), (again(3), "2"),
+            (beat("3"), "3"),
+            (EventCase.runHeld.body, "3"), (EventCase.runResumed.body, "3"), (EventCase.stepSucceeded.body, nil),
+        ]
+        var state = try StateCase.attemptRunning.state()
+        for (body, heartbeat) in bodies {
+            let event = Event(run: StateCase.run, sequence: state.nextSequence, time: state.lastTime, body: body)
+            let transition = try state.apply(event)
+            #expect(state.open[step]?.lastHeartbeat?.description == heartbeat, "\(body)")
+            if body.kind == .stepHeartbeat {
+                #expect(!transition.rowChanged && state.unsettledAttempts == 1 && state.openAttempts == 1)
+                guard case .nothing = transition.touched else {
+                    Issue.record("no table has anything of a heartbeat: \(transition.touched)")
+                    continue
+                }
+            }
+        }
     }
 
     @Test func aFailedFunctionWaitsUntilItAsksForSomething() throws {

@@ -32,6 +32,8 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
     let client: ClientOptions
     /// Whether events are durable at once, or when the model chooses.
     var commitsAtOnce = true
+    /// As an engine does whose threads have ended.
+    var ignoresSchedules = false
     private(set) var log: [Event]
     /// How long the log was after each command: where a crash may cut it.
     private(set) var commandEnds: [Int] = []
@@ -179,7 +181,7 @@ final class ModelHost: InstanceHost, @unchecked Sendable {
 
     var bodyExecutor: any TaskExecutor { bodies }
 
-    func schedule(_ instance: WorkflowInstance) { scheduled.append(instance) }
+    func schedule(_ instance: WorkflowInstance) { if !ignoresSchedules { scheduled.append(instance) } }
 
     func perform(_ actions: [MachineAction], of instance: WorkflowInstance) {
         guard instance === self.instance else { return }

@@ -150,6 +150,12 @@ final class TreeExecution: @unchecked Sendable {
             await self.host?.gate(context)
             let before = context.lastFailure?.fields.flatMap { try? PayloadCoder.decode(Broken.self, from: $0) }
             let failed = before?.failures ?? 0
+            if failures > 0, self.host != nil {
+                // Each attempt that failed had told so before, and that must have come here too.
+                let told = try context.lastHeartbeat(as: Int.self) ?? 0
+                guard told >= failed else { throw NonRetryableError("heartbeat \(failed) was lost, \(told) is there") }
+                if failed < failures { try await context.heartbeat(failed + 1) }
+            }
             if failed < failures { throw Broken(failures: failed + 1) }
             if final { throw NonRetryableError("final") }
             return value
