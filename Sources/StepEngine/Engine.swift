@@ -80,6 +80,7 @@ package final class Engine: DriverSession {
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
     var logger: Logger { client.logger }
+    package var counts: EngineCounts { state.withLock { $0.counts } }
 
     package func allocateRun() -> RunNumber {
         state.withLock { state in

@@ -1,3 +1,5 @@
+import Logging
+import StepEngine
 import StepEvents
 import StepKit
 import StepLog
@@ -247,7 +249,48 @@ struct ParkingTests {
             #expect(try await engine.client.signal("s", 7) == first.id)
             #expect(try await first.result() == 7)
             #expect(journal.notes.count <= 65)
-            #expect(engine.logs.messages.contains { $0.contains("RunUnwinding") })
+            let warnings = engine.logs.lines.filter { $0.message.contains("RunUnwinding was swallowed") }
+            #expect(warnings.count == 1, "not for each of its calls")
+            #expect(warnings.first?.metadata["thrown at"] == warnings.first?.metadata["site"])
+            #expect(engine.inner?.counts.swallowedUnwindings == 1)
+            #expect(engine.inner?.counts.suspendedCalls == 1)
+            #expect(engine.logs.messages.count { $0.contains("suspended for good") } == 1)
+        }
+    }
+
+    @Test(
+        "Swallowing is told of where it happens, and not where others are told to leave", arguments: StoreForm.allCases)
+    func swallowingOnce(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let gate = Gate()
+            let flow = engine.client.workflow("w", input: Int.self) { _, step -> Int in
+                async let honest = {
+                    await gate.pass()
+                    return try await step.waitForSignal("late", signal: "late", as: Int.self) ?? -1
+                }()
+                async let careless = {
+                    let first = try? await step.waitForSignal("first", signal: "first", as: Int.self)
+                    return try await step.waitForSignal("second", signal: "second", as: Int.self) ?? first ?? -1
+                }()
+                return try await honest + careless
+            }
+            let other = engine.client.workflow("other", input: Int.self) { _, step in try await step.run("o") { 1 } }
+            try await engine.run()
+            let run = try await flow.start(1)
+            try await engine.untilWaiting(run.id, for: "first")
+            try await gate.reached()
+            #expect(try await other.start(1).result() == 1)
+            gate.open()
+            #expect(try await engine.client.signal("first", 1) == run.id)
+            for name in ["second", "late"] {
+                try await engine.untilWaiting(run.id, for: name)
+                #expect(try await engine.client.signal(name, 20) == run.id)
+            }
+            #expect(try await run.result() == 40)
+            let warnings = engine.logs.lines.filter { $0.message.contains("RunUnwinding") }
+            #expect(warnings.map { $0.metadata["thrown by"] } == ["first"])
+            #expect(warnings.map { $0.metadata["step"] } == ["second"])
+            #expect(engine.inner?.counts.swallowedUnwindings == 1)
         }
     }
 

@@ -232,6 +232,7 @@ final class MachineBench {
         case .abandoned(let key, let attempt): "abandoned \(key)#\(attempt)"
         case .unused(let count): "unused \(count)"
         case .broken(let error): "broken \(error)"
+        case .unwinding(let report): "unwinding \(report)"
         }
     }
 

@@ -84,29 +84,6 @@ import Testing
         host.finish()
     }
 
-    @Test func aLoopThatSwallowsEverythingIsLeftBehind() throws {
-        let recorder = LogRecorder()
-        let rounds = Locked(0)
-        let host = ModelHost(
-            flow { _, step in
-                while true {
-                    rounds.withLock { $0 += 1 }
-                    if (try? await step.sleep("nap", for: .seconds(1))) != nil { return 1 }
-                }
-            }, log: InstanceTests.start(), logger: recorder.logger)
-        try host.begin()
-        host.post(.park)
-        // The run is free although its old function hangs, and continues in a new one.
-        #expect(host.ends == [.unwound])
-        #expect(rounds.withLock { $0 } == 66)
-        #expect(recorder.messages == ["RunUnwinding was swallowed; the step call is suspended for good"])
-        try host.begin()
-        host.happen(host.choices[0])
-        host.settle()
-        #expect(host.ends == [.unwound, .succeeded(Payload(json: "1"))])
-        host.finish()
-    }
-
     @Test func whatComesWhileTheFunctionLeavesIsKeptForTheNext() throws {
         let host = ModelHost(
             flow { _, step in

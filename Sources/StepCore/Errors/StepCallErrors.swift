@@ -171,7 +171,8 @@ public struct InvokeTimeoutError: Error, Hashable, Sendable, CustomStringConvert
 }
 
 /// Thrown from step calls while the engine takes the run out of memory. Never catch it without throwing it on: the
-/// run continues from its history later, and whatever the function does now is ignored.
+/// run continues from its history later, and whatever the function does now is ignored. A step that a task asks for
+/// after it was thrown there is logged as a warning that names both calls.
 public struct RunUnwinding: Error, Sendable, CustomStringConvertible {
     package init() {}
 

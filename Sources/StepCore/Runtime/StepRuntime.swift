@@ -18,6 +18,8 @@ package protocol StepRuntime: AnyObject, Sendable {
     func heartbeat(_ call: StepCall, attempt: UInt32, details: Payload) async throws -> UInt32
     /// The task that asked for the step was cancelled.
     func cancel(_ call: StepCall)
+    /// A call throws ``RunUnwinding`` in the task.
+    func unwound(_ call: StepCall, in task: TaskIdentity)
     /// The stored outcome does not decode, or history and code do not fit: the run is to be held.
     func hold(_ failure: Failure)
 

@@ -73,6 +73,9 @@ public struct Step: Sendable {
             while true {
                 switch directive {
                 case .deliver(let payload): return payload
+                case .fail(let error as RunUnwinding):
+                    await noteUnwinding(at: call)
+                    throw error
                 case .fail(let error): throw error
                 case .execute(let facts): execute?.start(facts, call, inspecting: false, runtime)
                 case .inspect(let facts): execute?.start(facts, call, inspecting: true, runtime)
@@ -82,6 +85,11 @@ public struct Step: Sendable {
         } onCancel: {
             runtime.cancel(call)
         }
+    }
+
+    /// A function of its own, so that steps which nothing happens to need no room for it.
+    private func noteUnwinding(at call: StepCall) async {
+        if let task = await TaskIdentity.ofCurrentTask() { runtime.unwound(call, in: task) }
     }
 
     func refuseInsideBody(_ id: String) throws {

@@ -141,6 +141,14 @@ extension Engine {
             logger.warning(
                 "the run ended without asking for steps that it had recorded",
                 metadata: metadata.merging(["steps": "\(count)"], uniquingKeysWith: { $1 }))
+        case .unwinding(let report):
+            // The instance has logged it.
+            state.withLock { state in
+                switch report {
+                case .swallowed: state.counts.swallowedUnwindings += 1
+                case .suspended: state.counts.suspendedCalls += 1
+                }
+            }
         case .broken(let error):
             logger.critical(
                 "an impossible event was refused; the run stops here and keeps all it has",

@@ -78,6 +78,7 @@ struct EngineState {
     /// Held runs wait for another start of the engine.
     var held: Set<RunNumber> = []
     var waiting = WaitingRuns()
+    var counts = EngineCounts()
     /// Runs that are not executed and whose cancellation is being recorded; they are among `loading`.
     var recording: Set<RunNumber> = []
     /// Runs that a shutdown let go before what they had handed to the log was durable: the store had no room. Nobody

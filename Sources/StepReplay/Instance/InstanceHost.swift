@@ -21,6 +21,8 @@ package enum InstanceInput: Sendable {
     case attemptEnded(StepCall, attempt: UInt32, AttemptOutcome)
     indirect case heartbeat(Heartbeat)
     case cancelCall(StepCall)
+    /// The call throws `RunUnwinding` in the task.
+    case unwound(StepCall, TaskIdentity)
     case awaitDurable(UnsafeContinuation<Bool, Never>)
     case functionEnded(FunctionOutcome)
     case committed(through: UInt32)

@@ -12,7 +12,7 @@ import StepLocks
 /// replayed executions. Where a job takes long, ``flush()`` sees to the mailbox meanwhile.
 package final class WorkflowInstance: @unchecked Sendable {
     // `turn` guards `machine`, `task`, `durableWaiters`, `heartbeats`, `startIsDurable`, `outgoing`, the spare arrays,
-    // `refusals`, `executing`, `isOver` and `isComputing`. The rest is immutable or has its own lock.
+    // `unwinding`, `executing`, `isOver` and `isComputing`. The rest is immutable or has its own lock.
     private var machine: RunMachine
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
@@ -25,9 +25,9 @@ package final class WorkflowInstance: @unchecked Sendable {
     private var inputs: [InstanceInput] = []
     private var decided: [MachineAction] = []
     private var performed: [MachineAction] = []
-    private var refusals = 0
     /// Whether it was noticed that the machine accepts nothing more.
     private var isOver = false
+    private var unwinding = UnwindingRecord()
     /// The attempt that the host wants the outcome of, in place of the machine.
     private var executing: (call: StepCall, ended: (AttemptOutcome) -> Void)?
 
@@ -68,10 +68,6 @@ package final class WorkflowInstance: @unchecked Sendable {
         var isReplaying: Bool
         var outside = 0
     }
-
-    /// After so many step calls of a function that was told to end, further ones suspend for ever: a loop that catches
-    /// everything and tries again would otherwise spin.
-    private static let refusalLimit = 64
 
     package init(
         machine: consuming RunMachine, definition: WorkflowDefinition, client: ClientOptions, host: any InstanceHost,
@@ -213,8 +209,11 @@ package final class WorkflowInstance: @unchecked Sendable {
         switch input {
         case .begin: begin()
         case .ask(let call, let isCancelled):
-            guard !isRefusedForGood(call) else { return }
+            if machine.wasUnwound, unwinding.refusesForGood() { return report(.suspended(CalledStep(call))) }
             machine.ask(call, isCancelled: isCancelled)
+        case .unwound(let call, let task):
+            let asked = CalledStep(call)
+            if let earlier = unwinding.delivered(at: asked, to: task) { report(.swallowed(earlier, asked: asked)) }
         case .attemptEnded(let call, let attempt, let outcome):
             if let executing, executing.call === call {
                 self.executing = nil
@@ -314,7 +313,7 @@ package final class WorkflowInstance: @unchecked Sendable {
             for waiter in durableWaiters { waiter.continuation.resume(returning: false) }
             durableWaiters = []
         }
-        if !machine.isRunning, !isOver { endHeartbeats() }
+        if !machine.isActive, !isOver { endHeartbeats() }
         guard machine.hasDecided else { return }
         machine.takeActions(into: &decided)
         for action in decided where carriesOut(action) { outgoing.append(action) }
@@ -338,16 +337,10 @@ package final class WorkflowInstance: @unchecked Sendable {
         return false
     }
 
-    /// Whether the call comes from code that goes on asking although every answer tells it to end. Nobody waits for
-    /// such a function any longer.
-    private func isRefusedForGood(_ call: StepCall) -> Bool {
-        guard !machine.isRunning else { return false }
-        refusals += 1
-        guard refusals > Self.refusalLimit else { return false }
-        liveLogger.error(
-            "RunUnwinding was swallowed; the step call is suspended for good",
-            metadata: ["step": "\(call.id)", "site": "\(call.site)"])
-        return true
+    /// Logs what is wrong with the function, which any host's user must know, and has the host count it.
+    private func report(_ report: UnwindingReport) {
+        liveLogger.log(level: report.level, "\(report.message)", metadata: report.metadata)
+        outgoing.append(.report(.unwinding(report)))
     }
 
     private func answer(_ call: StepCall, _ directive: StepDirective) {
@@ -416,6 +409,8 @@ extension WorkflowInstance: StepRuntime {
     }
 
     package func cancel(_ call: StepCall) { post(.cancelCall(call)) }
+
+    package func unwound(_ call: StepCall, in task: TaskIdentity) { post(.unwound(call, task)) }
 
     package func hold(_ failure: Failure) { post(.hold(failure)) }
 

@@ -175,6 +175,7 @@ extension RunMachine {
         for offer in offers.values.joined() { actions.append(.bounce(.offer(offer))) }
         offers = [:]
         phase = .unwinding
+        wasUnwound = true
         actions.append(.ended(.unwound))
     }
 

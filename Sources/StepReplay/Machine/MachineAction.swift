@@ -116,6 +116,8 @@ package enum MachineReport: Sendable, Hashable {
     case unused(count: Int)
     /// The machine's own state forbade an event that it made: a bug. The run is stopped and keeps all it has.
     case broken(IllegalTransition)
+    /// The function does not leave memory as it should.
+    indirect case unwinding(UnwindingReport)
 }
 
 package enum MachineEnd: Sendable, Hashable {

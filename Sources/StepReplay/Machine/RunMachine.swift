@@ -49,6 +49,8 @@ package struct RunMachine: ~Copyable {
     package internal(set) var state: RunState
     let settings: MachineSettings
     var phase = Phase.running
+    /// Whether the function was told to leave memory, also after it has.
+    package internal(set) var wasUnwound = false
     /// Nothing more is handed over or started; what runs may end.
     var isQuiescing = false
     var actions: [MachineAction] = []
@@ -112,7 +114,6 @@ package struct RunMachine: ~Copyable {
     package var isActive: Bool { phase == .running }
 
     package var isUnwinding: Bool { phase == .unwinding }
-    package var isRunning: Bool { phase == .running }
 
     /// Whether the function no longer takes part, although the run goes on: what comes now is for its next instance.
     package var isAway: Bool { phase != .running && !state.status.isFinal }
