@@ -112,11 +112,25 @@ import Testing
         waiting.set(RunNumber(3), since: nil)
         waiting.set(RunNumber(3), since: time(30))
         #expect(waiting.takeLongest(1) == runs(1), "the others have been told already")
-        let stillWaits = waiting.stays(RunNumber(3))
-        #expect(stillWaits)
+        waiting.stays(RunNumber(3))
         #expect(waiting.takeLongest(5) == runs(4, 3))
         #expect(waiting.leavingCount == 3)
         for round in 0..<10_000 { waiting.set(RunNumber(9), since: time(Int64(round))) }
         #expect(waiting.takeLongest(5) == runs(9))
+    }
+
+    @Test func thoseThatHaveWaitedLongEnoughLeaveAndNoOthers() {
+        func time(_ second: Int64) -> Timestamp { Timestamp(nanoseconds: second) }
+        var waiting = WaitingRuns()
+        #expect(waiting.longestSince == nil)
+        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: time(Int64(run))) }
+        waiting.set(RunNumber(1), since: time(9))
+        #expect(waiting.longestSince == time(2))
+        #expect(waiting.takeLongest(9, since: time(3)) == [RunNumber(2), RunNumber(3)])
+        #expect(waiting.longestSince == time(4), "those that were told count no longer")
+        #expect(waiting.takeLongest(9, since: time(3)) == [])
+        #expect(waiting.takeLongest(-1, since: time(9)) == [])
+        waiting.stays(RunNumber(3))
+        #expect(waiting.takeLongest(2, since: time(9)) == [RunNumber(3), RunNumber(4)])
     }
 }

@@ -12,6 +12,14 @@ public struct ClientOptions: Sendable {
     public var payloadLimit: Int
     /// How many runs may be in memory; beyond it the longest waiting are parked and new ones queue.
     public var maxResidentRuns: Int
+    /// How long a run that does nothing but wait stays in memory although there is room; for ever by default. A second
+    /// is the shortest time that counts.
+    ///
+    /// A parked run costs no memory, but its function is called again from the beginning when what it waits for
+    /// comes, which takes the longer the more steps it has behind it. Use this where runs wait for days and memory is
+    /// short; `maxResidentRuns` alone lets go of no more runs than it must. Runs inside `context.outside`, and those of
+    /// workflows with `parking: .never`, stay.
+    public var parkAfter: Duration?
     /// How often a crash may interrupt a step before it fails with ``StepInterruptedError``.
     public var maxInterruptions: Int
     /// How long running bodies may go on after a graceful shutdown was asked for.
@@ -30,6 +38,7 @@ public struct ClientOptions: Sendable {
         defaultRetry = .default
         payloadLimit = 4 << 20
         maxResidentRuns = 10_000
+        parkAfter = nil
         maxInterruptions = 10
         shutdownGrace = .seconds(10)
         abandonAfter = .seconds(30)

@@ -66,7 +66,7 @@ extension Engine {
         while let run = state.withLock({ $0.next(limit: client.maxResidentRuns) }) {
             pool.submit(.job { [self] in load(run) })
         }
-        parkForRoom()
+        parkWaiting()
     }
 
     /// Has `run` read into memory, for what came for it.
@@ -209,44 +209,6 @@ extension Engine {
 
     static func isFinal(_ kind: EventKind) -> Bool {
         kind == .runSucceeded || kind == .runFailed || kind == .runCancelled
-    }
-
-    // MARK: Parking
-
-    /// A run was busy again before it could be parked.
-    func parkRefused(_ resident: Resident) {
-        let wantsRoom = state.withLock { state in
-            guard state.residents[resident.number] === resident else { return false }
-            return state.waiting.stays(resident.number) && state.wantsRoom
-        }
-        if wantsRoom { parkForRoom() }
-    }
-
-    func waitingChanged(_ resident: Resident) {
-        let wantsRoom = state.withLock { state in
-            guard state.residents[resident.number] === resident else { return false }
-            // Asked for under the lock, so that the last of two changes at once counts.
-            let since = resident.parkableSince
-            state.waiting.set(resident.number, since: since)
-            return since != nil && state.wantsRoom
-        }
-        if wantsRoom { parkForRoom() }
-    }
-
-    /// How many runs are told to leave memory at once.
-    private static let parkedAtOnce = 64
-
-    /// Parks the runs that have waited longest, as many as wait for room.
-    private func parkForRoom() {
-        let chosen = state.withLock { state -> [Resident] in
-            guard state.phase.isRunning, state.wantsRoom else { return [] }
-            let free = client.maxResidentRuns - state.residents.count - state.loading.count
-            // Those on their way out make room for as many.
-            let wanted = min(Self.parkedAtOnce, state.queuedCount - max(0, free)) - state.waiting.leavingCount
-            guard wanted > 0 else { return [] }
-            return state.waiting.takeLongest(wanted).compactMap { state.residents[$0] }
-        }
-        for resident in chosen { resident.post(.park) }
     }
 }
 

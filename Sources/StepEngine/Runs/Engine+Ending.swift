@@ -28,7 +28,9 @@ extension Engine {
             logger.error(
                 "a run is held", metadata: ["run": "\(resident.id)", "error": "\(failure.message)"])
             state.withLock { _ = $0.held.insert(resident.number) }
-        case .unwound: release(resident, last, wakeAt: Self.nextDue(last))
+        case .unwound:
+            release(resident, last, wakeAt: Self.nextDue(last))
+            hasParked()
         }
     }
 

@@ -30,9 +30,11 @@ extension Engine {
 
     func endedRunning() {
         timers.clear(.shutdownGrace)
+        timers.clear(.parking)
         let (left, letGo) = state.withLock { state -> ([InstanceInput], [Resident]) in
             state.stopsAtOnce = false
             state.turns = TurnQueue()
+            state.parkAlarmIsSet = false
             var letGo: [Resident] = []
             if state.phase.isRunning || state.phase.isStopping {
                 state.phase = .idle

@@ -78,6 +78,8 @@ struct EngineState {
     /// Held runs wait for another start of the engine.
     var held: Set<RunNumber> = []
     var waiting = WaitingRuns()
+    /// Whether an alarm is set for the run that waits longest.
+    var parkAlarmIsSet = false
     var counts = EngineCounts()
     /// Runs that are not executed and whose cancellation is being recorded; they are among `loading`.
     var recording: Set<RunNumber> = []

@@ -116,9 +116,11 @@ final class Resident: InstanceHost, CommitObserver {
     private func noteWaiting(_ instance: WorkflowInstance) {
         let waits = instance.canBeParked
         let changed = idleness.withLock { idleness in
-            guard (idleness.since != nil) != waits else { return false }
-            idleness.since = waits ? instance.state.lastTime : nil
-            return true
+            let before = idleness.since
+            // One wait may follow another within a turn. Its last event does not tell of a run that was busy until now,
+            // be it with what no event records or because it has just been read into memory.
+            idleness.since = waits ? max(instance.state.lastTime, before ?? engine.clock.now) : nil
+            return idleness.since != before
         }
         if changed { engine.waitingChanged(self) }
     }

@@ -38,6 +38,7 @@ extension Engine {
             case .engine(.shutdownGrace): unwindAll()
             case .engine(.turnLimit(let id)): grant(state.withLock { $0.turns.expire(id) })
             case .engine(.strandedWarning): warnOfStranded()
+            case .engine(.parking): parkAlarmFired()
             case .engine(.nextWindow):
                 pool.submit(.job { [self] in openWindow() })
             }

@@ -16,6 +16,8 @@ package struct TimerQueue {
         case nextWindow
         case shutdownGrace
         case strandedWarning
+        /// A run may have waited too long to stay in memory.
+        case parking
         case turnLimit(UInt64)
     }
 

@@ -17,6 +17,7 @@ struct WaitingRuns {
     /// Those that were told to leave and have not left.
     private var leaving: Set<RunNumber> = []
 
+    var count: Int { since.count }
     var leavingCount: Int { leaving.count }
 
     /// A resident began to wait, or goes on.
@@ -31,20 +32,33 @@ struct WaitingRuns {
         leaving.remove(run)
     }
 
-    /// A run that was told to leave was busy again and stays. Returns whether it waits after all.
-    mutating func stays(_ run: RunNumber) -> Bool {
+    /// A run that was told to leave was busy again and stays.
+    mutating func stays(_ run: RunNumber) {
         if leaving.remove(run) != nil { insert(run) }
-        return since[run] != nil
     }
 
-    /// Chooses those that have waited longest; they count as leaving from now on.
-    mutating func takeLongest(_ count: Int) -> [RunNumber] {
+    /// Since when the run has waited that has waited longest, of those that were not told to leave.
+    var longestSince: Timestamp? { mutating get { longest()?.since } }
+
+    /// Chooses those that have waited longest, and at least since `limit`; they count as leaving from now on.
+    mutating func takeLongest(_ count: Int, since limit: Timestamp? = nil) -> [RunNumber] {
         var chosen: [RunNumber] = []
-        while chosen.count < count, let entry = entries.popMin() {
-            guard since[entry.run] == entry.since, leaving.insert(entry.run).inserted else { continue }
+        while chosen.count < count, let entry = longest() {
+            if let limit, entry.since > limit { break }
+            entries.removeMin()
+            leaving.insert(entry.run)
             chosen.append(entry.run)
         }
         return chosen
+    }
+
+    /// The first entry that still holds.
+    private mutating func longest() -> Entry? {
+        while let entry = entries.min {
+            if since[entry.run] == entry.since, !leaving.contains(entry.run) { return entry }
+            entries.removeMin()
+        }
+        return nil
     }
 
     private mutating func insert(_ run: RunNumber) {
