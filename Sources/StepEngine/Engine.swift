@@ -19,6 +19,7 @@ package final class Engine: DriverSession {
     let pool: WorkerPool
     let timers: TimerService
     let timersAtOnce: Int
+    let giveMemoryBack: @Sendable () -> Void
     let bodyExecutor: BodyExecutor
     let state: Locked<EngineState>
     let results = ResultWaiters()
@@ -41,13 +42,17 @@ package final class Engine: DriverSession {
         /// How long a run's function may compute before what was accepted for it is handed to the log all the same;
         /// `nil`: never by itself.
         package var flushLimit: Duration?
+        /// Has the allocator give memory back to the system; it may take milliseconds.
+        package var giveMemoryBack: @Sendable () -> Void
 
         package init(
             clock: any EngineClock = SystemClock(), randomness: any EngineRandomness = SystemRandomness(),
             threads: Int = min(8, max(2, EngineThread.processors)), timersAtOnce: Int = 10_000,
-            flushLimit: Duration? = .milliseconds(1)
+            flushLimit: Duration? = .milliseconds(1),
+            giveMemoryBack: @escaping @Sendable () -> Void = SystemMemory.trim
         ) {
             self.flushLimit = flushLimit
+            self.giveMemoryBack = giveMemoryBack
             self.timersAtOnce = max(1, timersAtOnce)
             self.clock = clock
             self.randomness = randomness
@@ -70,6 +75,7 @@ package final class Engine: DriverSession {
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
         timersAtOnce = surroundings.timersAtOnce
+        giveMemoryBack = surroundings.giveMemoryBack
         state = Locked(EngineState(nextRun: last.value + 1))
         store.didCommit = { [weak self] in self?.flushResumed() }
         store.busyRuns = { [weak self] in self?.hasRunsAtWork ?? false }

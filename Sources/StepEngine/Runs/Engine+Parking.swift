@@ -77,9 +77,29 @@ extension Engine {
         return wait
     }
 
+    // MARK: Memory
+
+    /// A run has left memory, in which the allocator keeps holes that the system sees as used.
     func hasParked() {
-        state.withLock { state in
-            if state.phase.isRunning { state.counts.parkedRuns += 1 }
+        let wait = state.withLock { state -> Duration? in
+            guard state.phase.isRunning else { return nil }
+            state.counts.parkedRuns += 1
+            return state.trim.runLeft(at: clock.uptime)
         }
+        guard let wait else { return }
+        if wait > .zero {
+            timers.set(.engine(.trim), due: clock.now.advanced(by: wait), after: wait)
+        } else {
+            trimMemory()
+        }
+    }
+
+    /// Takes milliseconds, so it is a job of its own.
+    func trimMemory() {
+        state.withLock { state in
+            state.trim.begins(at: clock.uptime)
+            state.counts.memoryTrims += 1
+        }
+        pool.submit(.job(giveMemoryBack))
     }
 }

@@ -80,6 +80,7 @@ struct EngineState {
     var waiting = WaitingRuns()
     /// Whether an alarm is set for the run that waits longest.
     var parkAlarmIsSet = false
+    var trim = MemoryTrim()
     var counts = EngineCounts()
     /// Runs that are not executed and whose cancellation is being recorded; they are among `loading`.
     var recording: Set<RunNumber> = []

@@ -39,6 +39,7 @@ extension Engine {
             case .engine(.turnLimit(let id)): grant(state.withLock { $0.turns.expire(id) })
             case .engine(.strandedWarning): warnOfStranded()
             case .engine(.parking): parkAlarmFired()
+            case .engine(.trim): trimMemory()
             case .engine(.nextWindow):
                 pool.submit(.job { [self] in openWindow() })
             }

@@ -18,6 +18,7 @@ package struct TimerQueue {
         case strandedWarning
         /// A run may have waited too long to stay in memory.
         case parking
+        case trim
         case turnLimit(UInt64)
     }
 

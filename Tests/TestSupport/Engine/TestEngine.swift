@@ -12,6 +12,8 @@ package final class TestEngine {
     package private(set) var client: Client
     package private(set) var clock: VirtualClock
     package let logs = LogRecorder()
+    /// Notes when the engine gives memory back to the system, and whether on a thread of its own.
+    package let trims = Journal()
     private let store: EngineStore
     private let seed: UInt64
     private let timersAtOnce: Int
@@ -46,7 +48,8 @@ package final class TestEngine {
         let store = try await offPool { try EngineStore(form, writer: writer, memory: memory) }
         self.store = store
         driver = TestDriver(
-            store: store.store, clock: clock, seed: seed, timersAtOnce: timersAtOnce, flushLimit: flushLimit)
+            store: store.store, clock: clock, seed: seed, timersAtOnce: timersAtOnce, flushLimit: flushLimit,
+            trims: trims)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -120,7 +123,7 @@ package final class TestEngine {
         try await offPool { try store.reopen() }
         driver = TestDriver(
             store: store.store, clock: clock, seed: seed &+ starts, timersAtOnce: timersAtOnce,
-            flushLimit: flushLimit)
+            flushLimit: flushLimit, trims: trims)
         client = try await Client(id: "test", driver: driver, logger: logs.logger, configure: configure)
     }
 
@@ -280,10 +283,14 @@ private final class TestDriver: Driver {
     let seed: UInt64
     let timersAtOnce: Int
     let flushLimit: Duration?
+    let trims: Journal
     let watch = CommitWatch()
     private let opened = Locked<Engine?>(nil)
 
-    init(store: EventStore, clock: VirtualClock, seed: UInt64, timersAtOnce: Int, flushLimit: Duration?) {
+    init(
+        store: EventStore, clock: VirtualClock, seed: UInt64, timersAtOnce: Int, flushLimit: Duration?, trims: Journal
+    ) {
+        self.trims = trims
         self.store = store
         self.clock = clock
         self.seed = seed
@@ -298,7 +305,10 @@ private final class TestDriver: Driver {
             store: store, client: options,
             surroundings: Engine.Surroundings(
                 clock: clock, randomness: SeededRandomness(seed: seed), threads: 2, timersAtOnce: timersAtOnce,
-                flushLimit: flushLimit))
+                flushLimit: flushLimit,
+                giveMemoryBack: { [trims] in
+                    trims.note(withUnsafeCurrentTask { $0 == nil } ? "trimmed" : "trimmed on a task's thread")
+                }))
         let (watch, before) = (watch, store.didCommit)
         store.didCommit = {
             before?()
