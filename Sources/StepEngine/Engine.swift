@@ -22,6 +22,7 @@ package final class Engine: DriverSession {
     let giveMemoryBack: @Sendable () -> Void
     let bodyExecutor: BodyExecutor
     let state: Locked<EngineState>
+    let wallClock: Locked<WallClockSteps>
     let results = ResultWaiters()
     let signals = SignalRouter()
     let answers = PendingAnswers()
@@ -63,7 +64,7 @@ package final class Engine: DriverSession {
     /// An engine over an open store. Nothing is executed before ``run()``. It reads the store, and so blocks on the disk.
     package init(store: EventStore, client: ClientOptions, surroundings: Surroundings = Surroundings()) throws {
         // Before anything is begun that would have to be ended when this fails.
-        let last = try store.read { snapshot in try snapshot.lastRun() }
+        let (last, lastLSN) = try store.read { snapshot in (try snapshot.lastRun(), try snapshot.lastLSN()) }
         guard last.value < .max / 2 else {
             throw StoreError(.damaged, "no store comes to a run of this number", path: store.path, run: last)
         }
@@ -74,6 +75,7 @@ package final class Engine: DriverSession {
         pool = WorkerPool(threads: surroundings.threads, flushLimit: surroundings.flushLimit)
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
+        wallClock = Locked(WallClockSteps(now: clock.now, uptime: clock.uptime, last: lastLSN))
         timersAtOnce = surroundings.timersAtOnce
         giveMemoryBack = surroundings.giveMemoryBack
         state = Locked(EngineState(nextRun: last.value + 1))

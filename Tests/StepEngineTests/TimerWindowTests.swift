@@ -56,6 +56,88 @@ struct TimerWindowTests {
         }
     }
 
+    @Test(
+        "A sleep for a duration is as long when its run is parked and the clock is set", arguments: StoreForm.allCases)
+    func setForward(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let flow = napper(engine.client, "nap")
+            let probe = engine.client.workflow("probe", input: Int.self) { _, step in try await step.run("p") { 1 } }
+            try await engine.run()
+            let run = try await flow.start(3_600)
+            try await engine.untilSleeping(run.id)
+            // It needs the only place; then the clock makes the sleeper come back, and it is parked once more.
+            _ = try await probe.start(1).result()
+            engine.clock.setWallClock(engine.clock.now.advanced(by: .seconds(5_000)))
+            for _ in 0..<3 {
+                _ = try await probe.start(1).result()
+                try await pass(10, engine)
+            }
+            // What is begun now counts from now, and what stands on disk goes on as it was.
+            let second = try await flow.start(3_000)
+            try await engine.untilSleeping(second.id)
+            _ = try await probe.start(1).result()
+            try await pass(296, engine)
+            #expect(try await engine.kinds(of: second.id) == [.runStarted, .slept])
+            try await pass(10, engine)
+            #expect(try await second.result() == 3_000)
+            try await pass(20, engine)
+            _ = try await probe.start(1).result()
+            #expect(try await engine.kinds(of: run.id) == [.runStarted, .slept])
+            try await pass(10, engine)
+            #expect(try await run.result() == 3_600)
+        }
+    }
+
+    /// Lets time pass in so many steps of ten seconds, with the next window set after each.
+    private func pass(_ steps: Int, _ engine: TestEngine) async throws {
+        for _ in 0..<steps {
+            engine.clock.advance(by: .seconds(10))
+            try await engine.clock.untilAlarm(within: .seconds(60))
+        }
+    }
+
+    @Test("Nor is it longer when the clock is set back", arguments: StoreForm.allCases)
+    func setBack(form: StoreForm) async throws {
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
+            let flow = napper(engine.client, "nap")
+            let probe = engine.client.workflow("probe", input: Int.self) { _, step in try await step.run("p") { 1 } }
+            try await engine.run()
+            let run = try await flow.start(3_600)
+            try await engine.untilSleeping(run.id)
+            _ = try await probe.start(1).result()
+            engine.clock.setWallClock(engine.clock.now.advanced(by: .seconds(-100_000)))
+            _ = try await probe.start(1).result()
+            try await pass(359, engine)
+            #expect(try await engine.kinds(of: run.id) == [.runStarted, .slept])
+            try await pass(2, engine)
+            #expect(try await run.result() == 3_600)
+        }
+    }
+
+    @Test("What was recorded between two steps of the wall clock")
+    func steps() {
+        let begin = Timestamp(nanoseconds: 1_000_000_000_000)
+        func at(_ seconds: Int) -> Timestamp { begin.advanced(by: .seconds(seconds)) }
+        var steps = WallClockSteps(now: begin, uptime: 5_000_000_000, last: LSN(10))
+        #expect(steps.due(at(100), recordedAt: LSN(10)) == nil, "another process recorded it")
+        #expect(steps.due(at(100), recordedAt: LSN(11)) == at(100))
+        let isNews = steps.note(now: begin.advanced(by: .milliseconds(10)), uptime: 5_000_000_000, last: { LSN(15) })
+        #expect(!isNews && !steps.wasSet)
+        // A second passes, and the clock is an hour ahead.
+        let wasAhead = steps.note(now: at(3_601), uptime: 6_000_000_000, last: { LSN(20) })
+        #expect(wasAhead && steps.wasSet)
+        #expect(steps.due(at(100), recordedAt: LSN(20)) == at(3_700))
+        #expect(steps.due(at(100), recordedAt: LSN(21)) == at(100))
+        #expect(steps.ahead == .zero)
+        let wasBack = steps.note(now: at(2), uptime: 7_000_000_000, last: { LSN(30) })
+        #expect(wasBack)
+        #expect(steps.ahead == .seconds(3_600))
+        #expect(steps.due(at(100), recordedAt: LSN(20)) == at(100))
+        #expect(steps.due(at(3_700), recordedAt: LSN(30)) == at(100))
+        #expect(steps.due(at(100), recordedAt: LSN(31)) == at(100))
+        #expect(steps.due(at(100), recordedAt: LSN(9)) == nil)
+    }
+
     @Test("An alarm of the engine is set once, for the earliest time")
     func alarms() {
         var queue = TimerQueue()

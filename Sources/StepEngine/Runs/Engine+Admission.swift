@@ -18,7 +18,7 @@ extension Engine {
                 !state.wantsRoom, let definition = state.definitions[started.workflow],
                 definition.accepts.contains(started.version),
                 let instance = try? makeResident(
-                    [event], definition, durableThrough: admission.isDurable ? 0 : nil,
+                    [event], definition, durableThrough: admission.isDurable ? 0 : nil, [:],
                     state.stash[event.run] ?? [], &state)
             {
                 state.stash[event.run] = nil
@@ -42,8 +42,8 @@ extension Engine {
     /// All that under the lock, for others put something into the mailbox as soon as the run is resident, and nothing
     /// may come before the beginning.
     private func makeResident(
-        _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?, _ inputs: [InstanceInput],
-        _ state: inout EngineState
+        _ history: [Event], _ definition: WorkflowDefinition, durableThrough: UInt32?,
+        _ dues: [StepNumber: Timestamp], _ inputs: [InstanceInput], _ state: inout EngineState
     ) throws -> WorkflowInstance {
         let settings = MachineSettings(
             options: definition.options, site: definition.site, maxInterruptions: client.maxInterruptions,
@@ -51,6 +51,7 @@ extension Engine {
             allocateRun: { [weak self] in self?.allocateRun() ?? .store })
         var machine = try RunMachine(history: history, settings: settings)
         machine.resume(at: clock.now)
+        machine.steadyDues = dues
         let resident = Resident(machine.state, engine: self, durableThrough: durableThrough ?? 0)
         let instance = WorkflowInstance(
             machine: machine, definition: definition, client: client, host: resident,
@@ -141,8 +142,11 @@ extension Engine {
 
     private func load(_ run: RunNumber) {
         let history: [Event]
+        let dues: [StepNumber: Timestamp]
         do {
-            history = try store.history(of: run).map(\.event)
+            let logged = try store.history(of: run)
+            history = logged.map(\.event)
+            dues = steadyDues(logged)
         } catch {
             return loadFailed(run, error, [])
         }
@@ -172,7 +176,7 @@ extension Engine {
                     return nil
                 }
                 state.loading.remove(run)
-                return try makeResident(history, definition, durableThrough: last.sequence, inputs, &state)
+                return try makeResident(history, definition, durableThrough: last.sequence, dues, inputs, &state)
             }
         } catch {
             return loadFailed(run, error, inputs)

@@ -8,7 +8,12 @@ import Synchronization
 
 extension Engine {
     /// A run's function came to an end, and that is durable.
-    func ended(_ resident: Resident, _ end: MachineEnd, _ last: RunState, _ outcome: Result<Void, StoreError>) {
+    ///
+    /// `due` says when the first of its timers was due, where the wall clock can't.
+    func ended(
+        _ resident: Resident, _ end: MachineEnd, _ last: RunState, due: TimerQueue.Earliest,
+        _ outcome: Result<Void, StoreError>
+    ) {
         if case .failure = outcome { return release(resident, last, wakeAt: nil) }
         switch end {
         case .succeeded(let output):
@@ -29,7 +34,7 @@ extension Engine {
                 "a run is held", metadata: ["run": "\(resident.id)", "error": "\(failure.message)"])
             state.withLock { _ = $0.held.insert(resident.number) }
         case .unwound:
-            release(resident, last, wakeAt: Self.nextDue(last))
+            release(resident, last, wakeAt: Self.nextDue(last), due)
             hasParked()
         }
     }
@@ -40,7 +45,9 @@ extension Engine {
     }
 
     /// The run leaves memory. What came for it meanwhile, or what is due, brings it back.
-    private func release(_ resident: Resident, _ last: RunState, wakeAt: Timestamp?) {
+    private func release(
+        _ resident: Resident, _ last: RunState, wakeAt: Timestamp?, _ due: TimerQueue.Earliest = .init()
+    ) {
         let run = resident.number
         timers.clear(run)
         let stashed = state.withLock { state -> [InstanceInput]? in
@@ -63,7 +70,7 @@ extension Engine {
         for input in stashed { reportLate(input, for: run) }
         for case .offer(let offer) in stashed { answerOffer(offer.id, .success(.notWaiting)) }
         for case .cancelRun(_, _, let token) in stashed { answerCancel(token, .success(false)) }
-        if let wakeAt, !last.status.isFinal { setWake(run, at: wakeAt) }
+        if let wakeAt, !last.status.isFinal { setWake(run, at: wakeAt, due) }
         endIfQuiet()
         pump()
     }

@@ -95,6 +95,9 @@ struct EngineState {
     /// How many starts are looking a key up in the store.
     var keyReaders: [StartKey: Int] = [:]
     var turns = TurnQueue()
+    /// When runs that are not resident are to be woken, in uptime, where the wall clock was set since and so their
+    /// rows say something else.
+    var exactWakes: [RunNumber: UInt64] = [:]
     /// Timers of runs that are not resident are set up to here.
     var windowEnd = Timestamp(nanoseconds: 0)
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -154,6 +157,7 @@ struct EngineState {
         }
         guard let run = popQueued() else { return nil }
         queued.remove(run)
+        exactWakes[run] = nil
         loading.insert(run)
         return run
     }

@@ -176,6 +176,8 @@ private struct Flush {
     private var last: UInt32 = 0
     private var then: [Resident.WhenDurable] = []
     private var children: [Event] = []
+    /// When the first of the timers was due that are cleared: of a run that leaves memory, all it had.
+    private var cleared = TimerQueue.Earliest()
 
     init(resident: Resident, instance: WorkflowInstance) {
         self.resident = resident
@@ -194,7 +196,7 @@ private struct Flush {
             }
         case .startChild(let number, let started): startChild(number, started)
         case .setTimer(let timer): engine.setTimer(resident.number, timer)
-        case .clearTimers(let step): engine.timers.clear(resident.number, step)
+        case .clearTimers(let step): cleared.merge(engine.timers.clear(resident.number, step))
         case .awaitSignal(let step, let signal, let since):
             engine.awaitSignal(resident, step, signal: signal, since: since)
         case .stopAwaitingSignal(let step, let signal, let since):
@@ -219,7 +221,8 @@ private struct Flush {
             let resident = resident
             if case .held = end {} else { resident.noteEnd() }
             let state = instance.state
-            then.append { resident.engine.ended(resident, end, state, $0) }
+            let due = cleared
+            then.append { resident.engine.ended(resident, end, state, due: due, $0) }
         case .answer, .cancelFunction, .cancelAttempt, .parkRefused: break
         }
     }

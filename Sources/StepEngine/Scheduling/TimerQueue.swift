@@ -31,12 +31,31 @@ package struct TimerQueue {
         }
     }
 
+    /// The earliest of some timers, by each clock.
+    package struct Earliest: Hashable, Sendable {
+        package var uptime: UInt64?
+        package var wall: Timestamp?
+
+        package init() {}
+
+        package mutating func merge(_ other: Earliest) {
+            if let uptime = other.uptime { self.uptime = min(self.uptime ?? uptime, uptime) }
+            if let wall = other.wall { self.wall = min(self.wall ?? wall, wall) }
+        }
+    }
+
+    private struct Timer {
+        let owner: Owner
+        let deadline: UInt64
+        let followsWallClock: Bool
+    }
+
     private struct StepOfRun: Hashable {
         let run: RunNumber
         let step: StepNumber
     }
 
-    private var entries: [UInt64: Owner] = [:]
+    private var entries: [UInt64: Timer] = [:]
     private var bySteps: [StepOfRun: [UInt64]] = [:]
     private var stepsByRun: [RunNumber: Set<StepNumber>] = [:]
     /// Each alarm is set once: its earliest entry.
@@ -54,23 +73,23 @@ package struct TimerQueue {
     var count: Int { entries.count }
 
     package mutating func add(_ owner: Owner, uptime: UInt64) {
-        guard case .engine(let alarm) = owner else { return uptimes.insert(entry(owner, uptime)) }
+        guard case .engine(let alarm) = owner else { return uptimes.insert(entry(owner, uptime, false)) }
         if let earlier = alarms[alarm] {
             guard uptime < earlier.deadline else { return }
             entries[earlier.id] = nil
         }
-        let entry = entry(owner, uptime)
+        let entry = entry(owner, uptime, false)
         alarms[alarm] = entry
         uptimes.insert(entry)
     }
 
     mutating func add(_ owner: Owner, wall: Timestamp) {
-        walls.insert(entry(owner, UInt64(max(0, wall.nanoseconds))))
+        walls.insert(entry(owner, UInt64(max(0, wall.nanoseconds)), true))
     }
 
-    private mutating func entry(_ owner: Owner, _ deadline: UInt64) -> Entry {
+    private mutating func entry(_ owner: Owner, _ deadline: UInt64, _ followsWallClock: Bool) -> Entry {
         nextID += 1
-        entries[nextID] = owner
+        entries[nextID] = Timer(owner: owner, deadline: deadline, followsWallClock: followsWallClock)
         if case .run(let run, let timer) = owner {
             bySteps[StepOfRun(run: run, step: timer.step), default: []].append(nextID)
             stepsByRun[run, default: []].insert(timer.step)
@@ -78,11 +97,23 @@ package struct TimerQueue {
         return Entry(deadline: deadline, id: nextID)
     }
 
-    mutating func clear(_ run: RunNumber, _ step: StepNumber) {
-        for id in bySteps.removeValue(forKey: StepOfRun(run: run, step: step)) ?? [] { entries[id] = nil }
+    /// Returns when the first of them was due.
+    mutating func clear(_ run: RunNumber, _ step: StepNumber) -> Earliest {
+        var earliest = Earliest()
+        for id in bySteps.removeValue(forKey: StepOfRun(run: run, step: step)) ?? [] {
+            guard let timer = entries.removeValue(forKey: id) else { continue }
+            var due = Earliest()
+            if timer.followsWallClock {
+                due.wall = Timestamp(nanoseconds: Int64(clamping: timer.deadline))
+            } else {
+                due.uptime = timer.deadline
+            }
+            earliest.merge(due)
+        }
         stepsByRun[run]?.remove(step)
         if stepsByRun[run]?.isEmpty == true { stepsByRun[run] = nil }
         sweep()
+        return earliest
     }
 
     mutating func clear(_ run: RunNumber) {
@@ -125,7 +156,7 @@ package struct TimerQueue {
     }
 
     private mutating func take(_ id: UInt64) -> Owner? {
-        guard let owner = entries.removeValue(forKey: id) else { return nil }
+        guard let owner = entries.removeValue(forKey: id)?.owner else { return nil }
         if case .engine(let alarm) = owner { alarms[alarm] = nil }
         if case .run(let run, let timer) = owner {
             let key = StepOfRun(run: run, step: timer.step)

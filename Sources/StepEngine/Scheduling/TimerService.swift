@@ -32,7 +32,11 @@ final class TimerService: Sendable {
         }
     }
 
-    func clear(_ run: RunNumber, _ step: StepNumber) { queue.withLock { $0.clear(run, step) } }
+    /// Returns when the first of the step's timers was due.
+    @discardableResult
+    func clear(_ run: RunNumber, _ step: StepNumber) -> TimerQueue.Earliest {
+        queue.withLock { $0.clear(run, step) }
+    }
     func clear(_ run: RunNumber) { queue.withLock { $0.clear(run) } }
     func clear(_ alarm: TimerQueue.EngineAlarm) { queue.withLock { $0.clear(alarm) } }
 
@@ -41,8 +45,9 @@ final class TimerService: Sendable {
             defer { setAlarm(&queue) }
             return queue.takeDue(uptime: clock.uptime, now: clock.now)
         }
-        guard !due.isEmpty else { return }
+        // Also of nothing: the wall clock may have been set.
         fire.withLock { $0 }?(due)
+        guard !due.isEmpty else { return }
         queue.withLock { setAlarm(&$0) }
     }
 

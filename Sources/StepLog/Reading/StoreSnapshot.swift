@@ -128,6 +128,9 @@ package struct StoreSnapshot: ~Copyable {
         }
     }
 
+    /// The LSN of the last record; zero in an empty log.
+    package func lastLSN() throws(StoreError) -> LSN { try asStoreError(path) { try tables.lastLSN() } }
+
     /// The largest run number given so far; zero when there is none.
     package func lastRun() throws(StoreError) -> RunNumber {
         try asStoreError(path) {

@@ -81,6 +81,9 @@ package struct RunMachine: ~Copyable {
     var unclaimed: Set<StepNumber> = []
     /// Whether the code is busy with something that it has declared and that is no step.
     package var isOutside = false
+    /// When sleeps and time limits of the history end that this process began, as the wall clock stands now: it may
+    /// have been set since.
+    package var steadyDues: [StepNumber: Timestamp] = [:]
     /// Whether the code has had all that was recorded and has gone on to something new.
     var hasCaughtUp = false
     /// How many calls wait for an answer.

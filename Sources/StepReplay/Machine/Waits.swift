@@ -23,8 +23,18 @@ extension RunMachine {
 
     mutating func carryOnSleep(_ number: StepNumber, at time: Timestamp) {
         guard case .sleep(let until) = state.open[number]?.activity else { return }
-        if until <= time { return wake(number, until: until, at: time) }
-        setTimer(MachineTimer(step: number, purpose: .due, due: until, wait: nil))
+        var due = (at: until, wait: Duration?.none)
+        if case .sleep(.duration)? = steps[number]?.call?.operation { due = steadyDue(number, until, at: time) }
+        if due.at <= time { return wake(number, until: until, at: time) }
+        setTimer(MachineTimer(step: number, purpose: .due, due: due.at, wait: due.wait))
+    }
+
+    /// When something ends that lasts for a time: what this process began counts on a clock that no one can set.
+    private func steadyDue(
+        _ number: StepNumber, _ recorded: Timestamp, at time: Timestamp
+    ) -> (at: Timestamp, wait: Duration?) {
+        guard let due = steadyDues[number] else { return (recorded, nil) }
+        return (due, time.duration(to: due))
     }
 
     /// The clock that a sleep counts on may be ahead of the wall clock; the record never says that it woke early.
@@ -52,13 +62,14 @@ extension RunMachine {
         unclaimed.remove(number)
         let queued = queuedSignals.removeValue(forKey: number)
         if let timeoutAt {
+            let due = steadyDue(number, timeoutAt, at: time)
             // A signal that came while the run was away, before the timeout, is older than the timeout.
-            if timeoutAt <= time, queued == nil, offers[number]?.isEmpty ?? true {
+            if due.at <= time, queued == nil, offers[number]?.isEmpty ?? true {
                 actions.append(.stopAwaitingSignal(number, signal: signal, since: since))
                 return conclude(
                     number, .timedOut, as: .waitTimedOut(WaitTimedOut(step: number)), at: max(time, timeoutAt))
             }
-            setTimer(MachineTimer(step: number, purpose: .due, due: timeoutAt, wait: nil))
+            setTimer(MachineTimer(step: number, purpose: .due, due: due.at, wait: due.wait))
         }
         actions.append(.awaitSignal(number, signal: signal, since: since))
         let came = offers.removeValue(forKey: number) ?? []
@@ -178,7 +189,7 @@ extension RunMachine {
     mutating func carryOnChild(_ number: StepNumber, at time: Timestamp) {
         guard case .child(let child, _, let timeoutAt) = state.open[number]?.activity else { return }
         actions.append(.awaitChild(number, child))
-        setChildTimer(number, timeoutAt, from: time)
+        setChildTimer(number, timeoutAt.map { steadyDue(number, $0, at: time).at }, from: time)
     }
 
     private mutating func setChildTimer(_ number: StepNumber, _ timeoutAt: Timestamp?, from time: Timestamp) {
