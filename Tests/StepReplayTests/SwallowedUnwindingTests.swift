@@ -24,6 +24,7 @@ import Testing
             switch report {
             case .unwinding(.swallowed(let earlier, let asked)): "\(earlier) > \(asked)"
             case .unwinding(.suspended(let call)): "\(call) hangs"
+            case .unwinding(.leftBehind(let call)): "\(call) left behind"
             default: "\(report)"
             }
         }
@@ -186,9 +187,9 @@ import Testing
         }
         host.post(.park)
         #expect(host.ends == [.unwound])
-        #expect(rounds.notes.count == 66)
+        #expect(rounds.notes.count == 1_026)
         // Only its first call threw RunUnwinding: the function has ended by the second.
-        #expect(findings(host) == ["leaked hangs"])
+        #expect(findings(host) == ["leaked left behind"])
         host.finish()
     }
 
@@ -208,6 +209,65 @@ import Testing
         }
         #expect(host.ends == [.succeeded(Payload(json: "1"))])
         #expect(refusals.notes.count == 200)
+        #expect(host.reports == [] && recorder.lines.isEmpty)
+        host.finish()
+    }
+
+    /// A ticker that was not tied to the function would keep its thread busy for ever.
+    @Test func aTaskThatOutlivesItsRunIsSuspendedInTheEnd() throws {
+        let refusals = Journal()
+        let host = try host { _, step in
+            Task(executorPreference: step.runtime.runExecutor) {
+                while true {
+                    refusals.note("asks")
+                    try? await step.sleep("tick", for: .seconds(1))
+                }
+            }
+            return 1
+        }
+        #expect(host.ends == [.succeeded(Payload(json: "1"))])
+        #expect(refusals.notes.count == 1_025)
+        #expect(findings(host) == ["tick left behind"])
+        host.finish()
+    }
+
+    /// Where branches wait for something that is no step.
+    private final class Waiters: Sendable {
+        private let continuations = Locked<[UnsafeContinuation<Void, Never>]>([])
+
+        func wait() async {
+            await withUnsafeContinuation { continuation in continuations.withLock { $0.append(continuation) } }
+        }
+
+        func resumeAll() {
+            for continuation in continuations.withLock({ $0 }) { continuation.resume() }
+        }
+    }
+
+    @Test func branchesThatHearOfItLateAreAllAnswered() throws {
+        let (gates, ends) = (Journal(), Journal())
+        let waiting = Waiters()
+        let host = try host { _, step in
+            async let nap: Void = step.sleep("nap", for: .seconds(1))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<100 {
+                    group.addTask {
+                        gates.note("gate")
+                        await waiting.wait()
+                        defer { ends.note("end") }
+                        try await step.run("branch \(number)") {}
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await nap
+            return 1
+        }
+        #expect(gates.notes.count == 100)
+        host.post(.park)
+        waiting.resumeAll()
+        host.settle()
+        #expect(ends.notes.count == 100)
         #expect(host.reports == [] && recorder.lines.isEmpty)
         host.finish()
     }

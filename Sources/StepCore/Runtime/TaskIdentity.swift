@@ -6,12 +6,16 @@ package struct TaskIdentity: Hashable, Sendable {
     /// The runtime's own number of the task, which no other gets. It shows it nowhere but in a job's description.
     private let job: String
 
-    /// The task that asks. Meant for what seldom happens: it costs the task a hop to an executor and back.
+    /// The task that asks; `nil` where the runtime shows no number. Meant for what seldom happens: it costs the task a hop to an executor and back.
     @concurrent
     package static func ofCurrentTask() async -> TaskIdentity? {
         let detour = Detour()
         await withTaskExecutorPreference(detour) { await arrive() }
-        return detour.job.withLock { $0 }.map { TaskIdentity(job: $0) }
+        // Without the number all tasks would be one.
+        guard let job = detour.job.withLock({ $0 }), job.contains("id: "), job.contains(where: \.isNumber) else {
+            return nil
+        }
+        return TaskIdentity(job: job)
     }
 
     /// Runs nowhere but on the executor that the task prefers.

@@ -155,7 +155,7 @@ extension Engine {
             state.withLock { state in
                 switch report {
                 case .swallowed: state.counts.swallowedUnwindings += 1
-                case .suspended: state.counts.suspendedCalls += 1
+                case .suspended, .leftBehind: state.counts.suspendedCalls += 1
                 }
             }
         case .broken(let error):

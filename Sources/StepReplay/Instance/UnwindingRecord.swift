@@ -9,11 +9,14 @@ package import StepCore
 struct UnwindingRecord {
     /// Where each task got it; `nil` once that it was swallowed there has been said.
     private var received: [TaskIdentity: CalledStep?] = [:]
-    private var refusals = 0
+    private var swallowed = 0
+    private var asked = 0
 
-    /// After so many step calls, further ones suspend for ever: a loop that catches everything and tries again would
-    /// otherwise spin.
-    static let refusalLimit = 64
+    /// After so many calls of tasks that had swallowed it, every further one suspends for ever: a loop that catches
+    /// everything and tries again would otherwise spin.
+    static let swallowedLimit = 64
+    /// The same whoever asks, where tasks can't be told apart: more than a function has branches that hear of it late.
+    static let askedLimit = 100_000
 
     /// A call threw it. Returns the call that had thrown it in the same task before, once for each task.
     mutating func delivered(at call: CalledStep, to task: TaskIdentity) -> CalledStep? {
@@ -21,14 +24,15 @@ struct UnwindingRecord {
             received[task] = .some(call)
             return nil
         }
+        swallowed += 1
         received[task] = .some(nil)
         return earlier
     }
 
     /// A step was asked for. Returns whether the call must never be answered.
     mutating func refusesForGood() -> Bool {
-        refusals += 1
-        return refusals > Self.refusalLimit
+        asked += 1
+        return swallowed >= Self.swallowedLimit || asked > Self.askedLimit
     }
 }
 
@@ -38,11 +42,13 @@ package enum UnwindingReport: Sendable, Hashable {
     case swallowed(CalledStep, asked: CalledStep)
     /// The function goes on asking for steps: this call is never answered.
     case suspended(CalledStep)
+    /// A task that the function left behind goes on asking although the run has ended: this call is never answered.
+    case leftBehind(CalledStep)
 
     var level: Logger.Level {
         switch self {
         case .swallowed: .warning
-        case .suspended: .error
+        case .suspended, .leftBehind: .error
         }
     }
 
@@ -55,6 +61,8 @@ package enum UnwindingReport: Sendable, Hashable {
             """
         case .suspended:
             "a step call is suspended for good: the function goes on asking for steps after RunUnwinding"
+        case .leftBehind:
+            "a step call is suspended for good: a task that outlived its run's function goes on asking for steps"
         }
     }
 
@@ -64,7 +72,7 @@ package enum UnwindingReport: Sendable, Hashable {
             [
                 "thrown by": "\(earlier)", "thrown at": "\(earlier.site)", "step": "\(asked)", "site": "\(asked.site)",
             ]
-        case .suspended(let call): ["step": "\(call)", "site": "\(call.site)"]
+        case .suspended(let call), .leftBehind(let call): ["step": "\(call)", "site": "\(call.site)"]
         }
     }
 }

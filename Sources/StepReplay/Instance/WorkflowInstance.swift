@@ -11,8 +11,9 @@ import StepLocks
 /// are none, then the mailbox, and only when both are empty the next item for the workflow. The same for live and for
 /// replayed executions. Where a job takes long, ``flush()`` sees to the mailbox meanwhile.
 package final class WorkflowInstance: @unchecked Sendable {
-    // `turn` guards `machine`, `task`, `durableWaiters`, `heartbeats`, `startIsDurable`, `outgoing`, the spare arrays,
-    // `unwinding`, `executing`, `isOver` and `isComputing`. The rest is immutable or has its own lock.
+    // `turn` guards `machine`, `task`, `durableWaiters`, `durableThrough`, `heartbeats`, `startIsDurable`, `outgoing`,
+    // the spare arrays, `unwinding`, `lateCalls`, `executing`, `isOver` and `isComputing`. The rest is immutable or has
+    // its own lock.
     private var machine: RunMachine
     private var task: Task<Void, Never>?
     private var durableWaiters: [(sequence: UInt32, continuation: UnsafeContinuation<Bool, Never>)] = []
@@ -28,6 +29,10 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Whether it was noticed that the machine accepts nothing more.
     private var isOver = false
     private var unwinding = UnwindingRecord()
+    /// How many steps were asked for after the run's end.
+    private var lateCalls = 0
+    /// So many of them get their error; tasks that go on all the same would keep a thread busy for ever.
+    private static let lateCallLimit = 1_024
     /// The attempt that the host wants the outcome of, in place of the machine.
     private var executing: (call: StepCall, ended: (AttemptOutcome) -> Void)?
 
@@ -39,7 +44,7 @@ package final class WorkflowInstance: @unchecked Sendable {
     /// Held by the thread that drains, except while it runs jobs of the function.
     private let turn = Locked(())
     /// Whether this is done while jobs of the function run.
-    private var isComputing = false
+    package private(set) var isComputing = false
     private let view: Locked<View>
     private let scopes: Locked<Scopes>
     private let client: ClientOptions
@@ -135,7 +140,8 @@ package final class WorkflowInstance: @unchecked Sendable {
 
     /// Takes what is in the mailbox, and has the host do what was decided, while the function's jobs still run; any
     /// thread. Otherwise a function that computes between two steps would keep the outcome of the first, and whatever
-    /// came meanwhile, from the log for as long. Hands nothing over.
+    /// came meanwhile, from the log for as long. Hands nothing over. It may run code of the user's: retry predicates,
+    /// the decoding of a signal, handlers of cancelled tasks.
     package func flush() {
         turn.withLockIfAvailable { _ in
             isComputing = true
@@ -209,7 +215,7 @@ package final class WorkflowInstance: @unchecked Sendable {
         switch input {
         case .begin: begin()
         case .ask(let call, let isCancelled):
-            if machine.wasUnwound, unwinding.refusesForGood() { return report(.suspended(CalledStep(call))) }
+            if let refusal = refusal(of: call) { return report(refusal) }
             machine.ask(call, isCancelled: isCancelled)
         case .unwound(let call, let task):
             let asked = CalledStep(call)
@@ -243,6 +249,14 @@ package final class WorkflowInstance: @unchecked Sendable {
             guard canBeParked else { return outgoing.append(.parkRefused) }
             machine.unwind(interrupting: false, at: now)
         }
+    }
+
+    /// Whether code that was told to end goes on asking, so that this call must never be answered: it would spin.
+    private func refusal(of call: StepCall) -> UnwindingReport? {
+        guard !machine.isActive else { return nil }
+        if machine.isUnwinding { return unwinding.refusesForGood() ? .suspended(CalledStep(call)) : nil }
+        lateCalls += 1
+        return lateCalls > Self.lateCallLimit ? .leftBehind(CalledStep(call)) : nil
     }
 
     private func begin() {
