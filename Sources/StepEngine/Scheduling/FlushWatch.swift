@@ -1,3 +1,4 @@
+import DequeModule
 import StepEvents
 import StepLocks
 import StepLog
@@ -5,18 +6,25 @@ import StepReplay
 import Synchronization
 
 /// Sees to it that a run whose function computes for long between two steps does not keep from the log what it
-/// accepted before, and what comes for it meanwhile: its instance is flushed from here after a millisecond.
+/// accepted before, and what comes for it meanwhile: its instance is flushed from here after a millisecond. Nor does it
+/// keep from other threads the work that its thread took together with it.
 ///
-/// Each thread that drains has a place here. The watching thread looks when the longest drain comes of age, and sleeps
-/// while nothing is drained.
+/// Each thread of the pool has a place here. The watching thread looks when the longest work comes of age, and sleeps
+/// while there is none. Where every thread is busy computing, what is queued waits all the same.
 ///
 /// `@unchecked Sendable`: `monitor` guards `isStopped`; the rest never changes or guards itself.
 final class FlushWatch: @unchecked Sendable {
-    /// What one thread drains.
+    /// What one thread does.
     final class Place: Sendable {
+        /// The instance that it drains, if it does.
         fileprivate let instance = Locked<WorkflowInstance?>(nil)
-        /// When that began or was flushed last, in nanoseconds of uptime; 0 while nothing is drained.
+        /// What it has taken and not begun.
+        fileprivate let taken = Locked<Deque<WorkerPool.Work>>([])
+        /// When the work began or was looked at last, in nanoseconds of uptime; 0 while there is none.
         fileprivate let since = Atomic<UInt64>(0)
+
+        func take(_ work: some Sequence<WorkerPool.Work>) { taken.withLock { $0.append(contentsOf: work) } }
+        func next() -> WorkerPool.Work? { taken.withLock { $0.popFirst() } }
     }
 
     let places: [Place]
@@ -28,27 +36,45 @@ final class FlushWatch: @unchecked Sendable {
 
     /// How often it looks in vain before it sleeps: waking it costs a system call, which steps that follow one another
     /// within milliseconds should not pay each.
-    private static let patience = 16
+    private static let patience = 4
 
     init(places: Int, limit: Duration?) {
         self.places = (0..<places).map { _ in Place() }
         self.limit = limit.map { UInt64(max(1, $0.clampedNanoseconds)) }
-        if self.limit != nil { EngineThread.start { [self] in watch() } }
     }
 
-    func drain(_ instance: WorkflowInstance, at place: Place) {
-        place.instance.withLock { $0 = instance }
+    /// Begins to watch. `giveBack` gets work that a thread took and does not come to.
+    func start(giveBack: @escaping @Sendable (Deque<WorkerPool.Work>) -> Void) {
+        guard let limit else { return }
+        EngineThread.start { [self] in watch(limit, giveBack) }
+    }
+
+    func perform(_ work: WorkerPool.Work, at place: Place) {
+        if case .drain(let instance) = work { place.instance.withLock { $0 = instance } }
         // In one order with what the watching thread does before it sleeps: one of the two sees the other.
         place.since.store(limit == nil ? 1 : SystemClock.monotonic, ordering: .sequentiallyConsistent)
         if isAsleep.load(ordering: .sequentiallyConsistent) { monitor.withLock { monitor.signal() } }
-        instance.drain()
+        switch work {
+        case .drain(let instance): instance.drain()
+        case .job(let body): body()
+        }
         place.since.store(0, ordering: .releasing)
-        place.instance.withLock { $0 = nil }
+        if case .drain = work { place.instance.withLock { $0 = nil } }
     }
 
-    /// Flushes every instance that is being drained.
-    func flushAll() {
-        for place in places { place.instance.withLock { $0 }?.flush() }
+    /// Flushes every instance that is being drained. Returns what their threads have taken and not begun.
+    func flushAll() -> Deque<WorkerPool.Work> {
+        var left: Deque<WorkerPool.Work> = []
+        for place in places { left += relieve(place) }
+        return left
+    }
+
+    private func relieve(_ place: Place) -> Deque<WorkerPool.Work> {
+        place.instance.withLock { $0 }?.flush()
+        return place.taken.withLock { taken in
+            defer { taken = [] }
+            return taken
+        }
     }
 
     func stop() {
@@ -58,11 +84,10 @@ final class FlushWatch: @unchecked Sendable {
         }
     }
 
-    private func watch() {
-        guard let limit else { return }
+    private func watch(_ limit: UInt64, _ giveBack: (Deque<WorkerPool.Work>) -> Void) {
         var inVain = 0
         while true {
-            let next = flushOld(limit)
+            let next = lookAround(limit, giveBack)
             inVain = next == nil ? inVain + 1 : 0
             monitor.lock()
             defer { monitor.unlock() }
@@ -80,8 +105,8 @@ final class FlushWatch: @unchecked Sendable {
         }
     }
 
-    /// Flushes what has been drained for too long. Returns when to look again; `nil` where nothing is drained.
-    private func flushOld(_ limit: UInt64) -> UInt64? {
+    /// Relieves threads whose work has taken too long. Returns when to look again; `nil` where none works.
+    private func lookAround(_ limit: UInt64, _ giveBack: (Deque<WorkerPool.Work>) -> Void) -> UInt64? {
         var next: UInt64?
         for place in places {
             let since = place.since.load(ordering: .acquiring)
@@ -92,10 +117,11 @@ final class FlushWatch: @unchecked Sendable {
                 continue
             }
             next = min(next ?? .max, now + limit)
-            // Where the thread has gone on to another instance, that one's time counts.
+            // Where the thread has gone on to other work, that one's time counts.
             guard place.since.compareExchange(expected: since, desired: now, ordering: .acquiringAndReleasing).exchanged
             else { continue }
-            place.instance.withLock { $0 }?.flush()
+            let left = relieve(place)
+            if !left.isEmpty { giveBack(left) }
         }
         return next
     }

@@ -29,6 +29,7 @@ final class WorkerPool: @unchecked Sendable {
     init(threads: Int, flushLimit: Duration?) {
         self.threads = max(1, threads)
         watch = FlushWatch(places: self.threads, limit: flushLimit)
+        watch.start { [weak self] in self?.giveBack($0) }
         for place in watch.places { EngineThread.start { [self] in work(at: place) } }
     }
 
@@ -62,7 +63,16 @@ final class WorkerPool: @unchecked Sendable {
     var isBusy: Bool { monitor.withLock { !queue.isEmpty || idle < threads } }
 
     /// Has every instance that is being drained flushed, however long that has taken so far.
-    func flushAll() { watch.flushAll() }
+    func flushAll() { giveBack(watch.flushAll()) }
+
+    /// Queues, before all else, what a thread took and does not come to.
+    private func giveBack(_ work: Deque<Work>) {
+        guard !work.isEmpty else { return }
+        monitor.withLock {
+            queue.prepend(contentsOf: work)
+            if idle > 0 { monitor.broadcast() }
+        }
+    }
 
     func stop() {
         watch.stop()
@@ -73,20 +83,13 @@ final class WorkerPool: @unchecked Sendable {
     }
 
     private func work(at place: FlushWatch.Place) {
-        var taken: [Work] = []
-        while take(into: &taken) {
-            for work in taken {
-                switch work {
-                case .drain(let instance): watch.drain(instance, at: place)
-                case .job(let body): body()
-                }
-            }
-            taken.removeAll(keepingCapacity: true)
+        while take(to: place) {
+            while let work = place.next() { watch.perform(work, at: place) }
         }
     }
 
     /// Waits for work and takes some. Returns false once the pool was stopped and nothing is left.
-    private func take(into taken: inout [Work]) -> Bool {
+    private func take(to place: FlushWatch.Place) -> Bool {
         monitor.withLock {
             while queue.isEmpty {
                 if isStopped { return false }
@@ -95,7 +98,7 @@ final class WorkerPool: @unchecked Sendable {
                 idle -= 1
             }
             let count = min(Self.share, max(1, queue.count / threads))
-            taken.append(contentsOf: queue.prefix(count))
+            place.take(queue.prefix(count))
             queue.removeFirst(count)
             return true
         }
