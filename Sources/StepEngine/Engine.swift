@@ -157,7 +157,6 @@ package final class Engine: DriverSession {
             }
             return state.phase.isRunning
         }
-        if resumes, workflow.options.parking == .never { queueRest(of: workflow.id) }
         if resumes { pump() }
     }
 

@@ -2,8 +2,8 @@ package import StepEvents
 
 /// What events mean to the derived tables. Pure, and the only place that knows.
 ///
-/// A row of `runs` is rewritten only when status, failure, attempt or cancellation change, and the other tables only
-/// when a wait begins or ends: a step that succeeds touches `log` alone.
+/// A row of `runs` is rewritten only when status, rest, failure, attempt or cancellation change, and the other tables
+/// only when a wait begins or ends: a step that succeeds touches `log` alone where nothing else is open.
 package enum Projection {
     /// Whether anything but the run's row can follow from an event. Not from a first attempt's start, a success or a
     /// heartbeat: those are nearly all events there are, so callers ask before they make a copy of the run's state.

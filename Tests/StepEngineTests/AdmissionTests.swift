@@ -99,38 +99,36 @@ import Testing
     }
 
     @Test func thoseThatWaitLongestLeaveFirstAndNoneTwice() {
-        func time(_ second: Int64) -> Timestamp { Timestamp(nanoseconds: second) }
         func runs(_ numbers: UInt64...) -> [RunNumber] { numbers.map { RunNumber($0) } }
         var waiting = WaitingRuns()
-        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: time(Int64(10 - run))) }
+        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: UInt64(10 - run)) }
         waiting.set(RunNumber(5), since: nil)
         waiting.set(RunNumber(4), since: nil)
-        waiting.set(RunNumber(4), since: time(20))
+        waiting.set(RunNumber(4), since: 20)
         #expect(waiting.takeLongest(2) == runs(3, 2))
         #expect(waiting.leavingCount == 2)
         waiting.remove(RunNumber(2))
         waiting.set(RunNumber(3), since: nil)
-        waiting.set(RunNumber(3), since: time(30))
+        waiting.set(RunNumber(3), since: 30)
         #expect(waiting.takeLongest(1) == runs(1), "the others have been told already")
         waiting.stays(RunNumber(3))
         #expect(waiting.takeLongest(5) == runs(4, 3))
         #expect(waiting.leavingCount == 3)
-        for round in 0..<10_000 { waiting.set(RunNumber(9), since: time(Int64(round))) }
+        for round in 0..<10_000 { waiting.set(RunNumber(9), since: UInt64(round)) }
         #expect(waiting.takeLongest(5) == runs(9))
     }
 
     @Test func thoseThatHaveWaitedLongEnoughLeaveAndNoOthers() {
-        func time(_ second: Int64) -> Timestamp { Timestamp(nanoseconds: second) }
         var waiting = WaitingRuns()
         #expect(waiting.longestSince == nil)
-        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: time(Int64(run))) }
-        waiting.set(RunNumber(1), since: time(9))
-        #expect(waiting.longestSince == time(2))
-        #expect(waiting.takeLongest(9, since: time(3)) == [RunNumber(2), RunNumber(3)])
-        #expect(waiting.longestSince == time(4), "those that were told count no longer")
-        #expect(waiting.takeLongest(9, since: time(3)) == [])
-        #expect(waiting.takeLongest(-1, since: time(9)) == [])
+        for run in 1...5 { waiting.set(RunNumber(UInt64(run)), since: UInt64(run)) }
+        waiting.set(RunNumber(1), since: 9)
+        #expect(waiting.longestSince == 2)
+        #expect(waiting.takeLongest(9, since: 3) == [RunNumber(2), RunNumber(3)])
+        #expect(waiting.longestSince == 4, "those that were told count no longer")
+        #expect(waiting.takeLongest(9, since: 3) == [])
+        #expect(waiting.takeLongest(-1, since: 9) == [])
         waiting.stays(RunNumber(3))
-        #expect(waiting.takeLongest(2, since: time(9)) == [RunNumber(3), RunNumber(4)])
+        #expect(waiting.takeLongest(2, since: 9) == [RunNumber(3), RunNumber(4)])
     }
 }

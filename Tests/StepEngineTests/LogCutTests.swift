@@ -64,9 +64,10 @@ struct LogCutTests {
         }
     }
 
-    @Test("The same result, and no finished body runs again")
-    func everyEvent() async throws {
-        let whole = try await TestEngine(.memory)
+    /// In one case what was accepted goes to the log whenever it happens to, also in the middle of a turn.
+    @Test("The same result, and no finished body runs again", arguments: [Duration?.none, .microseconds(5)])
+    func everyEvent(flushLimit: Duration?) async throws {
+        let whole = try await TestEngine(.memory, flushLimit: flushLimit)
         let first = Journal()
         let flow = register(whole.client, first)
         try await whole.run()
@@ -86,7 +87,8 @@ struct LogCutTests {
         for length in cuts {
             let prefix = log.events[..<length]
             let memory = try await offPool { try log.store(upTo: length) }
-            let engine = try await TestEngine(.memory, seed: UInt64(length), memory: memory, now: prefix.last?.time)
+            let engine = try await TestEngine(
+                .memory, seed: UInt64(length), memory: memory, now: prefix.last?.time, flushLimit: flushLimit)
             let journal = Journal()
             let flow = register(engine.client, journal)
             try await engine.run()
@@ -101,9 +103,9 @@ struct LogCutTests {
         }
     }
 
-    @Test("The same result where runs at rest are left on disk")
-    func atRest() async throws {
-        let whole = try await TestEngine(.memory)
+    @Test("The same result where there is room for one run", arguments: [Duration?.none, .microseconds(5)])
+    func atRest(flushLimit: Duration?) async throws {
+        let whole = try await TestEngine(.memory, flushLimit: flushLimit)
         let flow = register(whole.client, Journal())
         try await whole.run()
         try await whole.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
@@ -121,7 +123,7 @@ struct LogCutTests {
             let memory = try await offPool { try log.store(upTo: length) }
             let engine = try await TestEngine(
                 .memory, seed: UInt64(length), memory: memory, now: log.events[length - 1].time,
-                // So few that there is none to spare.
+                flushLimit: flushLimit,
                 configure: { $0.maxResidentRuns = 1 })
             let flow = register(engine.client, Journal())
             rests += try await engine.read { store in

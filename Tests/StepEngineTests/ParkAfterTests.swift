@@ -49,6 +49,26 @@ struct ParkAfterTests {
         }
     }
 
+    @Test("It does not matter what the wall clock is set to", arguments: StoreForm.allCases, [-3_600, 3_600])
+    func wallClock(form: StoreForm, step: Int) async throws {
+        try await withEngine(form, configure: { $0.parkAfter = .seconds(20) }) { engine in
+            let journal = Journal()
+            let flow = waiter(engine.client, journal, "wait")
+            try await engine.run()
+            let first = try await flow.start(1)
+            try await engine.untilWaiting(first.id, for: "wait/1")
+            try await untilParkAlarm(engine)
+            engine.clock.setWallClock(engine.clock.now.advanced(by: .seconds(step)))
+            let second = try await flow.start(2)
+            try await engine.untilWaiting(second.id, for: "wait/2")
+            await engine.untilWaiting(runs: 2)
+            engine.clock.advance(by: .seconds(19))
+            #expect(engine.inner?.counts.parkedRuns == 0)
+            engine.clock.advance(by: .seconds(1))
+            await engine.untilParked(runs: 2)
+        }
+    }
+
     @Test("Without it no run leaves", arguments: StoreForm.allCases)
     func isOptIn(form: StoreForm) async throws {
         try await withEngine(form) { engine in
@@ -75,14 +95,14 @@ struct ParkAfterTests {
             try await engine.run()
             let run = try await flow.start(6)
             for _ in 0..<6 {
-                let now = engine.clock.now
+                let (now, uptime) = (engine.clock.now, engine.clock.uptime)
                 try await engine.until(run.id, "the next nap") { state in
                     state.open.values.contains {
                         if case .sleep(let until) = $0.activity { until > now } else { false }
                     }
                 }
                 // The log may be faster than what follows in the engine.
-                await engine.untilWaiting(since: now)
+                await engine.untilWaiting(since: uptime)
                 engine.clock.advance(by: .seconds(15))
             }
             _ = try await run.result()
@@ -177,7 +197,7 @@ extension TestEngine {
     }
 
     /// Waits until no run has waited for longer, as the engine knows.
-    func untilWaiting(since time: Timestamp) async {
+    func untilWaiting(since time: UInt64) async {
         while let inner, inner.state.withLock({ $0.waiting.longestSince.map { $0 < time } ?? true }) {
             await Task.yield()
         }

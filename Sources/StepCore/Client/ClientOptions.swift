@@ -17,8 +17,11 @@ public struct ClientOptions: Sendable {
     ///
     /// A parked run costs no memory, but its function is called again from the beginning when what it waits for
     /// comes, which takes the longer the more steps it has behind it. Use this where runs wait for days and memory is
-    /// short; `maxResidentRuns` alone lets go of no more runs than it must. Runs inside `context.outside`, and those of
-    /// workflows with `parking: .never`, stay.
+    /// short; `maxResidentRuns` alone lets go of no more runs than it must.
+    ///
+    /// Runs inside `context.outside`, and those of workflows with `parking: .never`, stay. A function that waits for
+    /// something that is no step (a request to another service, say) beside a step that waits counts as doing nothing
+    /// else: declare such work by `context.outside`, or it is cut off.
     public var parkAfter: Duration?
     /// How often a crash may interrupt a step before it fails with ``StepInterruptedError``.
     public var maxInterruptions: Int

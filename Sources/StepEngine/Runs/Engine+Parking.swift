@@ -17,7 +17,7 @@ extension Engine {
         let isOver = state.withLock { state in
             guard state.residents[resident.number] === resident else { return true }
             state.waiting.stays(resident.number)
-            return !state.wantsRoom && client.parkAfter == nil
+            return !state.wantsRoom && !state.hasResting && client.parkAfter == nil
         }
         if !isOver { parkWaiting() }
     }
@@ -29,7 +29,7 @@ extension Engine {
             let since = resident.parkableSince
             state.waiting.set(resident.number, since: since)
             guard since != nil else { return false }
-            return state.wantsRoom || client.parkAfter != nil && !state.parkAlarmIsSet
+            return state.wantsRoom || state.hasResting || client.parkAfter != nil && !state.parkAlarmIsSet
         }
         if mustLook { parkWaiting() }
     }
@@ -43,25 +43,30 @@ extension Engine {
     /// Parks the runs that have waited longest: as many as wait for room, and those that have waited too long.
     func parkWaiting() {
         let longestStay = longestStay
-        let now = longestStay == nil ? nil : clock.now
+        let now = longestStay == nil ? nil : clock.uptime
         let (chosen, wait) = state.withLock { state -> ([Resident], Duration?) in
             guard state.phase.isRunning else { return ([], nil) }
             var runs = state.waiting.takeLongest(wantedRoom(state))
             var wait: Duration?
             if let longestStay, let now {
                 let room = Self.parkedAtOnce - state.waiting.leavingCount
-                runs += state.waiting.takeLongest(room, since: now.advanced(by: .zero - longestStay))
+                let stay = UInt64(max(0, longestStay.clampedNanoseconds))
+                runs += state.waiting.takeLongest(room, since: now > stay ? now - stay : 0)
                 wait = setParkAlarm(&state, longestStay, now)
             }
             return (runs.compactMap { state.residents[$0] }, wait)
         }
-        if let now, let wait { timers.set(.engine(.parking), due: now.advanced(by: wait), after: wait) }
+        if let wait { timers.set(.engine(.parking), due: clock.now.advanced(by: wait), after: wait) }
         for resident in chosen { resident.post(.park) }
     }
 
     /// How many runs must leave for those that wait for room.
     private func wantedRoom(_ state: EngineState) -> Int {
-        guard state.wantsRoom else { return 0 }
+        guard state.wantsRoom else {
+            // They come one by one and leave again, so that none of them keeps others from memory for long.
+            let over = state.hasResting ? 1 - state.roomForResting(limit: client.maxResidentRuns) : 0
+            return min(Self.parkedAtOnce, over) - state.waiting.leavingCount
+        }
         let free = client.maxResidentRuns - state.residents.count - state.loading.count
         // Those on their way out make room for as many.
         return min(Self.parkedAtOnce, state.queuedCount - max(0, free)) - state.waiting.leavingCount
@@ -69,9 +74,9 @@ extension Engine {
 
     /// One alarm serves all runs: none begins to wait earlier than the one it is set for. Returns when it is due, if it
     /// is to be set. Whoever must go now and can't, since too many are leaving, goes when one of those has left.
-    private func setParkAlarm(_ state: inout EngineState, _ longestStay: Duration, _ now: Timestamp) -> Duration? {
+    private func setParkAlarm(_ state: inout EngineState, _ longestStay: Duration, _ now: UInt64) -> Duration? {
         guard !state.parkAlarmIsSet, let since = state.waiting.longestSince else { return nil }
-        let wait = now.duration(to: since.advanced(by: longestStay))
+        let wait = longestStay - .nanoseconds(Int64(clamping: now &- since))
         guard wait > .zero else { return nil }
         state.parkAlarmIsSet = true
         return wait

@@ -16,7 +16,7 @@ extension Engine {
     /// At most so many runs are looked at before the pool's threads see to other work.
     private static let runsAtOnce = 1_024
 
-    /// Queues the runs that have something to do; they resume as there is room. Children that their parents gave up are
+    /// Queues every run that has not ended; they resume as there is room. Children that their parents gave up are
     /// cancelled, beside all else that goes on.
     func recover() async throws {
         let store = store
@@ -28,73 +28,46 @@ extension Engine {
             state.held = []
         }
         if !open.isEmpty { logger.debug("unfinished runs resume", metadata: ["runs": "\(open.count)"]) }
-        let children = try await pool.perform { [self] in
-            try queueWaiters()
-            var queue = OpenRuns(open[...], room: client.maxResidentRuns / 2)
-            // The first of them before time begins to count, so that what is due does not come twice for most stores;
-            // but nobody waits for the last of a million.
-            try queueUnfinished(&queue, atMost: Self.runsBeforeTimers, begins: false)
+        var runs = try await pool.perform { [self] in
+            var runs = OpenRuns(left: open[...])
+            // The first of them before time begins to count, so that for most stores nothing is read for what is due and
+            // for itself too; but nobody waits for the last of a million.
+            while runs.looked < Self.runsBeforeTimers, try queueSome(&runs) {}
             openWindow()
             timers.set(
                 .engine(.strandedWarning), due: clock.now.advanced(by: Self.strandedGrace), after: Self.strandedGrace)
-            pump()
-            try queueUnfinished(&queue, atMost: .max, begins: true)
-            return queue.children
+            return runs
         }
-        cancelAbandonedChildren(of: children[...])
         pump()
+        var more = true
+        while more {
+            let before = runs
+            (runs, more) = try await pool.perform { [self] in
+                var runs = before
+                let more = try queueSome(&runs)
+                return (runs, more)
+            }
+            pump()
+        }
+        cancelAbandonedChildren(of: runs.children[...])
     }
 
-    /// Queues open runs. Those at rest are left on disk where they would take up more than half of the room: what they
-    /// wait for finds them there. The others are replayed all the same, since their functions may have been busy with
+    /// Looks at some of the open runs and queues them; returns whether there are more.
+    ///
+    /// Those at rest come when nothing else wants to be in memory, and take up half of the room at most: what they wait
+    /// for finds them on disk. Their functions are called all the same, for they may have been busy beside the wait with
     /// something that is no step, and only the code knows.
-    private func queueUnfinished(_ open: inout OpenRuns, atMost count: Int, begins: Bool) throws {
-        let end = open.left.dropFirst(count).startIndex
-        while open.left.startIndex < end, !isStopping {
-            // In slices, since a snapshot must be short.
-            let slice = open.left.prefix(Self.runsAtOnce)
-            let rows = try store.read { snapshot in
-                slice.map { run in (run, row: Result { try snapshot.run(run) }) }
-            }
-            state.withLock { state in
-                // A row that can't be read concerns its run alone, and is reported when that is loaded.
-                for (run, row) in rows { open.take(run, try? row.get(), &state) }
-            }
-            if begins { pump() }
+    private func queueSome(_ open: inout OpenRuns) throws -> Bool {
+        guard !isStopping else { return false }
+        let slice = open.left.prefix(Self.runsAtOnce)
+        let rows = try store.read { snapshot in
+            slice.map { run in (run, row: Result { try snapshot.run(run) }) }
         }
-    }
-
-    /// A signal may have been kept, and a run have begun to wait for it, just before the process ended.
-    private func queueWaiters() throws {
-        let now = clock.now
-        for (name, until) in try store.read({ snapshot in try snapshot.keptNames() }) where until > now {
-            let waiters = try store.read { snapshot in try snapshot.waiters(of: name) }
-            state.withLock { state in for waiter in waiters { state.enqueueRecovered(waiter.run) } }
+        state.withLock { state in
+            // A row that can't be read concerns its run alone, and is reported when that is loaded.
+            for (run, row) in rows { open.take(run, try? row.get(), &state) }
         }
-    }
-
-    /// Queues the runs at rest of a workflow that was registered after the engine had begun, and whose runs are to be
-    /// in memory always.
-    func queueRest(of workflow: String) {
-        pool.submit(
-            .job { [self] in
-                do {
-                    let open = try store.read { snapshot in try snapshot.openRuns() }
-                    var left = open[...]
-                    while !left.isEmpty, !isStopping {
-                        let slice = left.prefix(Self.runsAtOnce)
-                        left = left.dropFirst(slice.count)
-                        let runs = try store.read { snapshot in
-                            slice.filter { run in (try? snapshot.run(run))?.workflow == workflow }
-                        }
-                        state.withLock { state in for run in runs { state.enqueueRecovered(run) } }
-                        pump()
-                    }
-                } catch {
-                    logger.error(
-                        "unfinished runs can't be read", metadata: ["workflow": "\(workflow)", "error": "\(error)"])
-                }
-            })
+        return !open.left.isEmpty
     }
 
     /// Cancels children whose parents gave them up just before the process ended: the parent's event and the child's
@@ -168,16 +141,12 @@ extension Engine {
 
     func warnOfStranded() {
         let stranded = state.withLock { state in
-            var counts = state.stranded.mapValues(\.count)
-            for (code, count) in state.left where !state.hasCode(for: code.workflow, code.version) {
-                counts[code.workflow, default: 0] += count
-            }
-            return counts.filter { $0.value > 0 && state.warnedOf.insert($0.key).inserted }
+            state.stranded.filter { state.warnedOf.insert($0.key).inserted && !$0.value.isEmpty }
         }
-        for (workflow, count) in stranded.sorted(by: { $0.key < $1.key }) {
+        for (workflow, runs) in stranded.sorted(by: { $0.key < $1.key }) {
             logger.warning(
                 "unfinished runs have no code here, or none of their version; they stay parked until it is registered",
-                metadata: ["workflow": "\(workflow)", "runs": "\(count)"])
+                metadata: ["workflow": "\(workflow)", "runs": "\(runs.count)"])
         }
     }
 }
@@ -185,24 +154,16 @@ extension Engine {
 /// The open runs that recovery has not looked at, and what it found among the others.
 private struct OpenRuns {
     private(set) var left: ArraySlice<RunNumber>
-    /// How many more runs at rest are replayed.
-    private var room: Int
+    private(set) var looked = 0
     /// Those that are children and not yet being cancelled.
     private(set) var children: [RunNumber] = []
 
-    init(_ runs: ArraySlice<RunNumber>, room: Int) {
-        left = runs
-        self.room = room
-    }
+    init(left: ArraySlice<RunNumber>) { self.left = left }
 
     mutating func take(_ run: RunNumber, _ row: RunRow?, _ state: inout EngineState) {
         left = left.dropFirst()
+        looked += 1
         if let row, row.parent != nil, row.cancel == nil { children.append(run) }
-        if let row, room <= 0, !state.needsReplay(row) {
-            state.left[EngineState.Code(row), default: 0] += 1
-        } else {
-            room -= 1
-            state.enqueueRecovered(run)
-        }
+        state.enqueueRecovered(run, row)
     }
 }

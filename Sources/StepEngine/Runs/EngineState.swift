@@ -39,17 +39,6 @@ struct EngineState {
         var isDurable = false
     }
 
-    /// What code a run needs.
-    struct Code: Hashable {
-        let workflow: String
-        let version: UInt32
-
-        init(_ row: RunRow) {
-            workflow = row.workflow
-            version = row.version
-        }
-    }
-
     var phase = Phase.idle
     /// A shutdown was asked for before the engine ran.
     var stopsAtOnce = false
@@ -61,6 +50,8 @@ struct EngineState {
     private var woken: Deque<RunNumber> = []
     private var ready: Deque<RunNumber> = []
     private var backlog: Deque<RunNumber> = []
+    /// Those at rest among the runs that recovery found. They are not `queued`: something may come for them first.
+    private var resting: Deque<RunNumber> = []
     private var queued: Set<RunNumber> = []
     private var kindAtTurn = 0
     /// Runs whose history is being read.
@@ -73,8 +64,6 @@ struct EngineState {
     /// Runs whose workflow, or version of it, is not registered here.
     var stranded: [String: Set<RunNumber>] = [:]
     var warnedOf: Set<String> = []
-    /// How many runs recovery left on disk, by the code that they will need.
-    var left: [Code: Int] = [:]
     /// Held runs wait for another start of the engine.
     var held: Set<RunNumber> = []
     var waiting = WaitingRuns()
@@ -113,7 +102,16 @@ struct EngineState {
         if isWoken { woken.append(run) } else { ready.append(run) }
     }
 
-    mutating func enqueueRecovered(_ run: RunNumber) {
+    /// Queues a run that is open. `row` says whether it has something to do; without it that is to be found out.
+    mutating func enqueueRecovered(_ run: RunNumber, _ row: RunRow? = nil) {
+        if let row, row.isAtRest, definitions[row.workflow]?.options.parking != .never {
+            if definitions[row.workflow]?.accepts.contains(row.version) == true {
+                resting.append(run)
+            } else {
+                stranded[row.workflow, default: []].insert(run)
+            }
+            return
+        }
         guard admitting[run] == nil, canBeQueued(run) else { return }
         backlog.append(run)
     }
@@ -126,16 +124,8 @@ struct EngineState {
         woken = []
         ready = []
         backlog = []
+        resting = []
         queued = []
-    }
-
-    func hasCode(for workflow: String, _ version: UInt32) -> Bool {
-        definitions[workflow]?.accepts.contains(version) ?? false
-    }
-
-    /// Whether recovery must have the run's function called, even where there is no room to spare.
-    func needsReplay(_ row: RunRow) -> Bool {
-        !row.isAtRest || definitions[row.workflow]?.options.parking == .never
     }
 
     /// Whether a run that is not resident is to be woken when something is due: it is not about to be read into memory
@@ -155,7 +145,7 @@ struct EngineState {
         guard phase.isRunning, loading.count < Self.loadsAtOnce, residents.count + loading.count < limit else {
             return nil
         }
-        guard let run = popQueued() else { return nil }
+        guard let run = popQueued() ?? popResting(limit: limit) else { return nil }
         queued.remove(run)
         exactWakes[run] = nil
         loading.insert(run)
@@ -196,6 +186,24 @@ struct EngineState {
         }
         return nil
     }
+
+    /// A run at rest, if nothing else wants to be in memory.
+    private mutating func popResting(limit: Int) -> RunNumber? {
+        while roomForResting(limit: limit) > 0, let run = resting.popFirst() {
+            if residents[run] == nil, !loading.contains(run), !letGo.contains(run), admitting[run] == nil,
+                !held.contains(run)
+            {
+                return run
+            }
+        }
+        return nil
+    }
+
+    /// How many more runs at rest may be in memory beside those that are there.
+    func roomForResting(limit: Int) -> Int { max(1, limit / 2) - residents.count - loading.count }
+
+    /// Whether there are runs at rest that were not read yet.
+    var hasResting: Bool { !resting.isEmpty }
 
     /// How many runs want to be resident.
     var queuedCount: Int { queued.count }

@@ -32,8 +32,10 @@ final class Resident: InstanceHost, CommitObserver {
 
     /// For choosing which run to park.
     private struct Idleness {
-        /// When the run began to wait, if it does.
-        var since: Timestamp?
+        /// When the run began to wait, if it does, in uptime: the wall clock may be set.
+        var since: UInt64?
+        /// How long its history was then.
+        var sequence: UInt32 = 0
         /// Waits for which kept signals are being looked for. A run that was parked meanwhile would be back for them
         /// at once, ahead of those for whom it made room.
         var searches = 0
@@ -77,7 +79,8 @@ final class Resident: InstanceHost, CommitObserver {
         }
         noteWaiting(instance)
         if actions.contains(where: { if case .parkRefused = $0 { true } else { false } }) { engine.parkRefused(self) }
-        if engine.isStopping, instance.isActive, !instance.hasRunningBodies {
+        // What the function computes right now may be what it returns.
+        if engine.isStopping, instance.isActive, !instance.isComputing, !instance.hasRunningBodies {
             instance.post(.unwind(interrupting: false))
         }
     }
@@ -111,15 +114,17 @@ final class Resident: InstanceHost, CommitObserver {
     func takeKept(forOffer id: UInt64) -> KeptSignal? { keptOffers.withLock { $0.removeValue(forKey: id) } }
 
     /// Since when the run does nothing but wait, if it may leave memory meanwhile.
-    var parkableSince: Timestamp? { idleness.withLock { $0.searches == 0 ? $0.since : nil } }
+    var parkableSince: UInt64? { idleness.withLock { $0.searches == 0 ? $0.since : nil } }
 
     private func noteWaiting(_ instance: WorkflowInstance) {
         let waits = instance.canBeParked
         let changed = idleness.withLock { idleness in
             let before = idleness.since
-            // One wait may follow another within a turn. Its last event does not tell of a run that was busy until now,
-            // be it with what no event records or because it has just been read into memory.
-            idleness.since = waits ? max(instance.state.lastTime, before ?? engine.clock.now) : nil
+            // One wait may follow another within a turn.
+            let sequence = instance.state.nextSequence
+            if waits, before != nil, idleness.sequence == sequence { return false }
+            idleness.sequence = sequence
+            idleness.since = waits ? engine.clock.uptime : nil
             return idleness.since != before
         }
         if changed { engine.waitingChanged(self) }

@@ -5,13 +5,14 @@ import StepEvents
 /// waiting first.
 struct WaitingRuns {
     private struct Entry: Comparable {
-        let since: Timestamp
+        let since: UInt64
         let run: RunNumber
 
         static func < (left: Entry, right: Entry) -> Bool { (left.since, left.run) < (right.since, right.run) }
     }
 
-    private var since: [RunNumber: Timestamp] = [:]
+    /// In uptime.
+    private var since: [RunNumber: UInt64] = [:]
     /// With entries that no longer hold: they are passed over when their turn comes.
     private var entries = Heap<Entry>()
     /// Those that were told to leave and have not left.
@@ -21,7 +22,7 @@ struct WaitingRuns {
     var leavingCount: Int { leaving.count }
 
     /// A resident began to wait, or goes on.
-    mutating func set(_ run: RunNumber, since time: Timestamp?) {
+    mutating func set(_ run: RunNumber, since time: UInt64?) {
         since[run] = time
         if !leaving.contains(run) { insert(run) }
     }
@@ -38,10 +39,10 @@ struct WaitingRuns {
     }
 
     /// Since when the run has waited that has waited longest, of those that were not told to leave.
-    var longestSince: Timestamp? { mutating get { longest()?.since } }
+    var longestSince: UInt64? { mutating get { longest()?.since } }
 
     /// Chooses those that have waited longest, and at least since `limit`; they count as leaving from now on.
-    mutating func takeLongest(_ count: Int, since limit: Timestamp? = nil) -> [RunNumber] {
+    mutating func takeLongest(_ count: Int, since limit: UInt64? = nil) -> [RunNumber] {
         var chosen: [RunNumber] = []
         while chosen.count < count, let entry = longest() {
             if let limit, entry.since > limit { break }

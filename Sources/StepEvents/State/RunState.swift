@@ -8,8 +8,6 @@ package struct RunState: Hashable, Sendable {
         package var activity: Activity
         /// Whether a signal waits for the run's code to come to this wait.
         package var hasQueuedSignal = false
-        /// What a body of this step told last, whichever attempt's it was.
-        package var lastHeartbeat: Payload?
 
         /// Whether it goes on by itself when its time or its signal comes, and needs nobody until then. A child may
         /// have ended, and a signal may have to be sent again, without this run's history saying so.

@@ -189,7 +189,6 @@ extension RunState {
         guard case .attempt(_, .running) = try opened(body.step, event).activity else {
             throw IllegalTransition(event, "step \(body.step) has no attempt that runs")
         }
-        open[body.step]?.lastHeartbeat = body.details
     }
 
     private mutating func endAttempt(of step: StepNumber, _ event: Event) throws(IllegalTransition) {

@@ -106,30 +106,6 @@ extension StoreSnapshot {
         }
     }
 
-    /// The names of signals that are kept for a waiter, each once, in the order of their keys. The time of a name says
-    /// how long the signal that is kept longest stays.
-    package func keptNames() throws(StoreError) -> [(name: String, until: Timestamp)] {
-        try asStoreError(path) {
-            var names: [(name: String, until: Timestamp)] = []
-            let tag = [TableKey.SignalTag.kept.rawValue]
-            try tables.scan(.signals, from: tag, reversed: false) { key, value in
-                guard key.starts(with: tag) else { return false }
-                var reader = KeyReader(key)
-                guard reader.raw(1) != nil, let count = reader.raw(1)?.first, let text = reader.raw(Int(count)),
-                    let kept = KeptValue([UInt8](value))
-                else { throw StoreError(.damaged, "the row of a kept signal can't be decoded", table: .signals) }
-                let name = kept.longName.isEmpty ? String(decoding: text, as: UTF8.self) : kept.longName
-                if let last = names.last, last.name == name {
-                    names[names.count - 1].until = max(last.until, kept.until)
-                } else {
-                    names.append((name, kept.until))
-                }
-                return true
-            }
-            return names
-        }
-    }
-
     /// What became of a signal that was sent before; run 0 stands for one that is kept. Receipts by idempotency key may
     /// be out of date.
     package func receipt(_ name: ReceiptName) throws(StoreError) -> (run: RunNumber, time: Timestamp)? {
