@@ -37,7 +37,8 @@ sanitize: sanitize-thread sanitize-address ## The log, replay and engine tests u
 
 # A scratch folder each: objects of one configuration don't link with another's.
 sanitize-thread: setup ## The same under the thread sanitizer alone (6 min; 3 min).
-	.ci/swift-test --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED_TESTS)'
+	TSAN_OPTIONS=suppressions=$(CURDIR)/.thread-suppressions \
+		.ci/swift-test --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED_TESTS)'
 
 # Not for leaks: a task that swallows RunUnwinding is suspended for good, by design, and its memory with it.
 sanitize-address: setup ## The same under the address sanitizer alone (6 min; 3 min).
