@@ -25,9 +25,9 @@ extension OpenRefusal: CustomStringConvertible {
         case .unsupportedFileSystem(let name, let path):
             "\(path) lies on \(name), which has no reliable locks and shared memory; use a local disk"
         case .fileShorterThanMeta(let path, let expected, let actual):
-            "\(path) is damaged: it holds \(actual) bytes, its meta page counts on \(expected); restore a backup"
+            "\(path) is damaged: it holds \(actual) bytes, its meta page counts on \(expected)"
         case .damaged(let path, let page, _, let reason):
-            "\(path) is damaged at page \(page): \(reason); restore a backup"
+            "\(path) is damaged at page \(page): \(reason)"
         case .notAnEnvironment(let path, let reason):
             "\(path) is not an LMDB environment: \(reason)"
         case .wrongPermissions(let path, let mode, let owner):
