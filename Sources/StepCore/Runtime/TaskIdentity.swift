@@ -6,7 +6,8 @@ package struct TaskIdentity: Hashable, Sendable {
     /// The runtime's own number of the task, which no other gets. It shows it nowhere but in a job's description.
     private let job: String
 
-    /// The task that asks; `nil` where the runtime shows no number. Meant for what seldom happens: it costs the task a hop to an executor and back.
+    /// The task that asks; `nil` where the runtime shows no number. Meant for what seldom happens: it costs the task a
+    /// hop to an executor and back.
     @concurrent
     package static func ofCurrentTask() async -> TaskIdentity? {
         let detour = Detour()
