@@ -171,7 +171,7 @@ public final class Client: Service {
         }
     }
 
-    /// Sends a signal to the run that has waited longest for one of this name.
+    /// Sends a signal to the run that has waited longest for one of this name, or to every one that waits.
     ///
     /// A run that waits but can't go on now, since it is held or its code is not registered, lets others go first. Where
     /// no other waits, the signal is queued for it: durably, whatever `ifNobodyWaits` says, until its code comes to the
@@ -181,22 +181,28 @@ public final class Client: Service {
     ///   - name: the signal's name, at most 1,024 bytes of UTF-8.
     ///   - data: its data.
     ///   - ifNobodyWaits: whether it is dropped or kept for the next waiter.
-    ///   - idempotencyKey: sending another signal of this name with the same key within a day has no further effect.
-    /// - Returns: the run that got it, or will get it; `nil` when nobody waited and it was dropped or kept. Durable.
-    /// - Throws: ``InvalidPayloadError`` when the run that waits can't decode the data, ``PayloadTooLarge``,
+    ///   - deliver: whether the longest waiting gets it, or all that wait by now, each by a commit of its own. After a
+    ///     failure in between, sending it again with the same key reaches the others.
+    ///   - idempotencyKey: sending another signal of this name with the same key within a day has no further effect;
+    ///     with `deliver: .all`, none on the runs that got the first.
+    /// - Returns: the run that got it, or will get it, of several the one that had waited longest; `nil` when nobody
+    ///   waited and it was dropped or kept. Durable.
+    /// - Throws: ``InvalidPayloadError`` when the run that waits can't decode the data (with `deliver: .all`, when none
+    ///   that waits can), ``PayloadTooLarge``,
     ///   ``InvalidStepID`` for an unusable name, ``EngineBusy``, ``EngineNotRunning`` and ``EngineStopped``, also where
     ///   the engine was shut down before the run had it, the driver's errors.
     @discardableResult
     public func signal(
         _ name: String, _ data: some Codable & Sendable, ifNobodyWaits: SignalDisposition = .drop,
-        idempotencyKey: String? = nil
+        deliver: SignalDelivery = .first, idempotencyKey: String? = nil
     ) async throws -> RunID? {
         try StepName.check(name, limit: Limits.signalNameBytes)
         if let idempotencyKey { try StepName.check(idempotencyKey) }
         let payload = try Step.encode(data, what: "the data of signal \"\(name)\"", limit: options.payloadLimit)
         return try await session.signal(
             SignalRequest(
-                name: name, payload: payload, disposition: ifNobodyWaits, idempotencyKey: idempotencyKey))
+                name: name, payload: payload, disposition: ifNobodyWaits, idempotencyKey: idempotencyKey,
+                delivery: deliver))
     }
 
     /// Cancels a run by its run id; see ``Run/cancel(by:reason:)``.

@@ -106,10 +106,15 @@ public struct SignalRequest: Sendable {
     package var payload: Payload
     package var disposition: SignalDisposition
     package var idempotencyKey: String?
+    package var delivery: SignalDelivery
 
-    package init(name: String, payload: Payload, disposition: SignalDisposition, idempotencyKey: String?) {
+    package init(
+        name: String, payload: Payload, disposition: SignalDisposition, idempotencyKey: String?,
+        delivery: SignalDelivery = .first
+    ) {
         self.name = name
         self.payload = payload
+        self.delivery = delivery
         self.disposition = disposition
         self.idempotencyKey = idempotencyKey
     }

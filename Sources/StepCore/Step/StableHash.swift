@@ -38,6 +38,17 @@ package struct StableHash: Sendable {
         return "\(run)-\(hex(high))\(hex(low))"
     }
 
+    /// What a run recognises a signal by that goes to every waiter. The sender's key may be as long as a key can be.
+    package static func deliveryKey(_ key: String, to run: UInt64) -> String {
+        let halves = (1...2 as ClosedRange<UInt64>).map { number in
+            var hash = StableHash(seed: number)
+            hash.combine(key)
+            hash.combine(run)
+            return hex(hash.value)
+        }
+        return "all-\(halves[0])\(halves[1])"
+    }
+
     private static func hex(_ value: UInt64) -> String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits

@@ -65,6 +65,14 @@ extension Step {
     }
 }
 
+/// Who gets a signal that several wait for.
+public enum SignalDelivery: Sendable, Hashable {
+    /// The one that has waited longest.
+    case first
+    /// Each of them.
+    case all
+}
+
 /// What becomes of a signal that nobody waits for.
 public enum SignalDisposition: Sendable, Hashable {
     /// It is dropped, and the sender is told.

@@ -15,14 +15,19 @@ extension Engine {
         return try await pool.perform { try store.read { snapshot in try snapshot.run(number)?.id } }
     }
 
-    /// Gives a signal to the longest waiting run that takes it, or keeps or drops it. Returns the run.
+    /// Gives a signal to the longest waiting run that takes it, or to all that do, or keeps or drops it. Returns the run.
     /// `priority` is that of keeping it.
     private func route(
         _ request: SignalRequest, _ mark: SignalMark?, priority: Command.Priority
     ) async throws -> RunNumber? {
         try await signals.inTurn(request.name) {
             if let mark, let run = try await receipt(mark, of: request.name) { return run }
-            if let run = try await give(request, mark) { return run }
+            let taker =
+                switch request.delivery {
+                case .first: try await give(request, mark)
+                case .all: try await giveToAll(request)
+                }
+            if let taker { return taker }
             guard let keptFor = request.disposition.keptFor else { return nil }
             try await keep(request, mark, for: keptFor, priority: priority)
             return .store
@@ -68,9 +73,51 @@ extension Engine {
         }
         // It waits, but nothing can be recorded for it. Nobody else may get its signal unnoticed.
         if let unreadable {
-            throw StoreError(.damaged, "run \(unreadable.run), which waits for \(request.name), can't be read")
+            throw Self.unreadable(unreadable, request)
         }
         return nil
+    }
+
+    /// Offers the signal to all that wait by now, the longest waiting first, and queues it for those that can't go on.
+    ///
+    /// Each run recognises it by a key of its own: a process that ends in between has reached some of them, and the
+    /// sender, who was told nothing, sends it again for the others.
+    private func giveToAll(_ request: SignalRequest) async throws -> RunNumber? {
+        var taker: RunNumber?
+        var rejection: InvalidPayloadError?
+        /// Whether a run got it when it was sent before.
+        var isRepeated: [RunNumber: Bool] = [:]
+        for waiter in try await waiters(for: request.name).sorted() {
+            let mark = request.idempotencyKey.map {
+                SignalMark.key(StableHash.deliveryKey($0, to: waiter.run.value))
+            }
+            if let mark, isRepeated[waiter.run] == nil {
+                isRepeated[waiter.run] = try await receipt(mark, of: request.name) != nil
+            }
+            if isRepeated[waiter.run] == true {
+                taker = taker ?? waiter.run
+                continue
+            }
+            do {
+                var verdict = try await offer(request, mark, to: waiter, isQueued: false)
+                if verdict == .cannotWake { verdict = try await offer(request, mark, to: waiter, isQueued: true) }
+                switch verdict {
+                case .accepted:
+                    signals.remove(waiter, for: request.name)
+                    taker = taker ?? waiter.run
+                case .notWaiting, .rejected: signals.remove(waiter, for: request.name)
+                case .cannotWake: throw Self.unreadable(waiter, request)
+                }
+            } catch let error as InvalidPayloadError {
+                rejection = rejection ?? error
+            }
+        }
+        if taker == nil, let rejection { throw rejection }
+        return taker
+    }
+
+    private static func unreadable(_ waiter: SignalRouter.Waiter, _ request: SignalRequest) -> StoreError {
+        StoreError(.damaged, "run \(waiter.run), which waits for \(request.name), can't be read")
     }
 
     private func offer(
@@ -88,17 +135,20 @@ extension Engine {
             signal: request.name, runID: run ?? RunID(high: 0, low: 0), reason: failure.message)
     }
 
-    /// Waits of resident runs are known before they are durable; those of other runs stand on disk.
     private func nextWaiter(
         for name: String, except tried: Set<SignalRouter.Waiter>
     ) async throws -> SignalRouter.Waiter? {
+        try await waiters(for: name).subtracting(tried).min()
+    }
+
+    /// Waits of resident runs are known before they are durable; those of other runs stand on disk.
+    private func waiters(for name: String) async throws -> Set<SignalRouter.Waiter> {
         let store = store
         let stored = try await pool.perform {
             try store.read { snapshot in try snapshot.waiters(of: name) }
         }
-        let waiters = signals.waiters(for: name).union(
+        return signals.waiters(for: name).union(
             stored.map { SignalRouter.Waiter(since: $0.since, run: $0.run, step: $0.step) })
-        return waiters.subtracting(tried).min()
     }
 
     private func keep(

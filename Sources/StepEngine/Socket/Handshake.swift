@@ -3,7 +3,7 @@ import StepEvents
 /// The first frame of each side: which versions of the protocol the client speaks, and which one the engine chose.
 enum Handshake {
     /// Raised when a frame changes its meaning.
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
     /// Longer frames are no greeting.
     static let limit = 64
     private static let name = "stepkit"

@@ -69,6 +69,7 @@ package enum SocketRequest: Sendable {
             writer.text(signal.name)
             writer.optional(signal.disposition.keptFor) { $0.fixed($1.clampedNanoseconds) }
             writer.optional(signal.idempotencyKey) { $0.text($1) }
+            writer.byte(signal.delivery == .all ? 1 : 0)
             writer.data(signal.payload.bytes)
         case .abandon(let other):
             writer.byte(Operation.abandon.rawValue)
@@ -122,10 +123,12 @@ package enum SocketRequest: Sendable {
         let key = try reader.optional { reader throws(Problem) in
             try reader.text("idempotency key", limit: WireText.limit)
         }
+        let delivery = try reader.byte()
+        guard delivery <= 1 else { throw .unknown(what: "delivery of a signal", value: UInt64(delivery)) }
         let payload = try reader.data("data", limit: Limits.maximumPayloadBytes)
         return SignalRequest(
             name: name, payload: Payload(payload), disposition: kept.map { .keep(for: .nanoseconds($0)) } ?? .drop,
-            idempotencyKey: key)
+            idempotencyKey: key, delivery: delivery == 1 ? .all : .first)
     }
 }
 

@@ -45,7 +45,7 @@ final class RawPeer: Sendable {
     }
 
     @discardableResult
-    func sayHello(versions: ClosedRange<UInt64> = 1...1) -> Bool {
+    func sayHello(versions: ClosedRange<UInt64> = 2...2) -> Bool {
         say { writer in
             writer.text("stepkit")
             writer.varint(versions.lowerBound)

@@ -55,7 +55,7 @@ struct SocketCallTests {
             #expect(try await flows.wait.run(id: String(repeating: "k", count: 100_000)) == nil)
             #expect(try await flows.wait.run(run.id).key == "one")
             #expect(try await !run.status().isFinal)
-            #expect(try await web.signal("nobody", 1) == nil)
+            #expect(try await web.signal("nobody", 1, deliver: .all) == nil)
             // Kept, so it arrives whether the run has come to its wait or not.
             _ = try await web.signal("ready", 42, ifNobodyWaits: .keep(for: .seconds(60)), idempotencyKey: "k")
             #expect(try await run.result() == 42)

@@ -108,7 +108,7 @@ struct SocketProtocolTests {
         #expect(try refusal(tooLarge)?.message.contains("2147483647 bytes") == true)
         let otherVersion = try await offPool {
             let peer = try RawPeer(path)
-            peer.sayHello(versions: 2...9)
+            peer.sayHello(versions: 3...9)
             return peer.hearAll()
         }
         #expect(try refusal(otherVersion)?.code == Self.versionUnknown)
