@@ -24,13 +24,20 @@ package final class SystemClock: EngineClock {
         return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    package var uptime: UInt64 { Self.monotonic }
+    /// Goes on while the machine is suspended: who slept through that is late enough.
+    package var uptime: UInt64 { Self.read(CLOCK_BOOTTIME) }
 
-    static var monotonic: UInt64 {
+    /// What threads wait by; it stands still while the machine is suspended.
+    static var monotonic: UInt64 { read(CLOCK_MONOTONIC) }
+
+    private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(clock, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
+
+    /// How long the thread sleeps at most, in nanoseconds, before it looks whether the machine was suspended meanwhile.
+    private static let longestNap: UInt64 = 10_000_000_000
 
     package func start(_ alarm: @escaping @Sendable () -> Void) {
         let isFirst = state.withLock { state in
@@ -65,8 +72,9 @@ package final class SystemClock: EngineClock {
                     return
                 }
                 if let deadline {
-                    if deadline <= uptime { break }
-                    monitor.wait(untilMonotonic: deadline)
+                    let now = uptime
+                    if deadline <= now { break }
+                    monitor.wait(untilMonotonic: Self.monotonic + min(deadline - now, Self.longestNap))
                 } else {
                     monitor.wait()
                 }
