@@ -47,7 +47,7 @@ struct RestTests {
 
     @Test("Those that have something to do come first", arguments: StoreForm.allCases)
     func order(form: StoreForm) async throws {
-        try await withEngine(form, configure: { $0.maxResidentRuns = 4 }) { engine in
+        try await withEngine(form, configure: { $0.maxResidentRuns = 1 }) { engine in
             let (gate, journal) = (Gate(), Journal())
             func busy(_ journal: Journal) -> Workflow<Int, Int> {
                 engine.client.workflow("busy", input: Int.self) { context, step in

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Sees to it that a run whose function computes for long between two steps does not keep from the log what it
 /// accepted before, and what comes for it meanwhile: its instance is flushed from here after a millisecond. Nor does it
-/// keep from other threads the work that its thread took together with it.
+/// keep from other threads for long the work that its thread took together with it.
 ///
 /// Each thread of the pool has a place here. The watching thread looks when the longest work comes of age, and sleeps
 /// while there is none. Where every thread is busy computing, what is queued waits all the same.
@@ -69,8 +69,10 @@ final class FlushWatch: @unchecked Sendable {
         return left
     }
 
+    private func flush(_ place: Place) { place.instance.withLock { $0 }?.flush() }
+
     private func relieve(_ place: Place) -> Deque<WorkerPool.Work> {
-        place.instance.withLock { $0 }?.flush()
+        flush(place)
         return place.taken.withLock { taken in
             defer { taken = [] }
             return taken
@@ -84,10 +86,22 @@ final class FlushWatch: @unchecked Sendable {
         }
     }
 
+    /// How often the same work must be found at a place before what its thread took with it is given back. A thread
+    /// that the system has set aside for a moment comes back to it sooner than another takes it up.
+    private static let looksBeforeRelief = 10
+
+    /// What the watching thread found at a place when it looked last.
+    private struct Look {
+        /// What it left there as the time of the work.
+        var stamp: UInt64 = 0
+        var count = 0
+    }
+
     private func watch(_ limit: UInt64, _ giveBack: (Deque<WorkerPool.Work>) -> Void) {
+        var looks = places.map { _ in Look() }
         var inVain = 0
         while true {
-            let next = lookAround(limit, giveBack)
+            let next = lookAround(limit, &looks, giveBack)
             inVain = next == nil ? inVain + 1 : 0
             monitor.lock()
             defer { monitor.unlock() }
@@ -105,10 +119,13 @@ final class FlushWatch: @unchecked Sendable {
         }
     }
 
-    /// Relieves threads whose work has taken too long. Returns when to look again; `nil` where none works.
-    private func lookAround(_ limit: UInt64, _ giveBack: (Deque<WorkerPool.Work>) -> Void) -> UInt64? {
+    /// Flushes what threads have been draining for too long, and relieves those that go on for longer. Returns when to
+    /// look again; `nil` where none works.
+    private func lookAround(
+        _ limit: UInt64, _ looks: inout [Look], _ giveBack: (Deque<WorkerPool.Work>) -> Void
+    ) -> UInt64? {
         var next: UInt64?
-        for place in places {
+        for (index, place) in places.enumerated() {
             let since = place.since.load(ordering: .acquiring)
             guard since != 0 else { continue }
             let now = SystemClock.monotonic
@@ -120,8 +137,13 @@ final class FlushWatch: @unchecked Sendable {
             // Where the thread has gone on to other work, that one's time counts.
             guard place.since.compareExchange(expected: since, desired: now, ordering: .acquiringAndReleasing).exchanged
             else { continue }
-            let left = relieve(place)
-            if !left.isEmpty { giveBack(left) }
+            looks[index] = Look(stamp: now, count: looks[index].stamp == since ? looks[index].count + 1 : 1)
+            if looks[index].count < Self.looksBeforeRelief {
+                flush(place)
+            } else {
+                let left = relieve(place)
+                if !left.isEmpty { giveBack(left) }
+            }
         }
         return next
     }
