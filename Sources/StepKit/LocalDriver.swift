@@ -3,7 +3,7 @@ package import StepLog
 
 /// Executes runs in this process over a store, or lets an engine in another process execute them.
 ///
-/// Choose one by ``Driver/lmdb(path:role:acceptRollback:standby:)`` or ``Driver/inMemory``.
+/// Choose one by `.lmdb(path:role:acceptRollback:standby:)` or `.inMemory`.
 public struct LocalDriver: Driver {
     /// What a process is to a store.
     public enum Role: Sendable, Hashable {
@@ -50,7 +50,7 @@ public struct LocalDriver: Driver {
     ///
     /// - Parameter options: the client's settings.
     /// - Returns: the engine, which executes nothing yet, or what stands for the one in another process.
-    /// - Throws: ``StoreError`` when the store can't be opened: in use, damaged, of another format, unfit place;
+    /// - Throws: `StoreError` when the store can't be opened: in use, damaged, of another format, unfit place;
     ///   `CancellationError` when the task is cancelled while it stands by for a store in use.
     public func open(_ options: ClientOptions) async throws -> any DriverSession {
         let (kind, surroundings) = (kind, surroundings)
@@ -105,7 +105,7 @@ extension Driver where Self == LocalDriver {
     /// An engine in this process over a store in a directory: the default.
     ///
     /// Every acknowledgement means that the data has been flushed to the disk. One engine may have the store open;
-    /// other processes may read it. A second engine is refused with ``StoreError/Code/inUse(pid:)``, or stands by:
+    /// other processes may read it. A second engine is refused with `StoreError` of code `inUse(pid:)`, or stands by:
     ///
     /// ```swift
     /// // Returns once the other engine has closed the store or died, and goes on with its runs.
@@ -122,9 +122,9 @@ extension Driver where Self == LocalDriver {
     /// ```
     ///
     /// Such a client executes nothing; its `run()` stays until it is shut down. It may be opened before the engine is
-    /// there, and connects anew when the engine was started again: calls meanwhile throw ``EngineUnreachable``, and a
+    /// there, and connects anew when the engine was started again: calls meanwhile throw `EngineUnreachable`, and a
     /// `result()` that has waited goes on waiting for up to half a minute or so until an engine is back. Errors are
-    /// those that the engine's process would see; what has no type there is a ``RemoteEngineError``. What a workflow
+    /// those that the engine's process would see; what has no type there is a `RemoteEngineError`. What a workflow
     /// that the engine does not know is asked to do waits in the store until it is registered there.
     ///
     /// - Parameters:
