@@ -1,5 +1,5 @@
 import DequeModule
-package import Logging
+import Logging
 package import StepCore
 package import StepEvents
 import StepLocks
@@ -40,18 +40,18 @@ package final class WorkflowInstance: @unchecked Sendable {
     package let number: RunNumber
     package let definition: WorkflowDefinition
     private let input: Payload
-    private let gate = Locked(Gate())
+    let gate = Locked(Gate())
     /// Held by the thread that drains, except while it runs jobs of the function.
     private let turn = Locked(())
     /// Whether this is done while jobs of the function run.
     package private(set) var isComputing = false
-    private let view: Locked<View>
-    private let scopes: Locked<Scopes>
-    private let client: ClientOptions
-    private let host: any InstanceHost
-    private let liveLogger: Logger
+    let view: Locked<View>
+    let scopes: Locked<Scopes>
+    let client: ClientOptions
+    let host: any InstanceHost
+    let liveLogger: Logger
 
-    private struct Gate {
+    struct Gate {
         var jobs: Deque<UnownedJob> = []
         var inbox: [InstanceInput] = []
         var isScheduled = false
@@ -68,7 +68,7 @@ package final class WorkflowInstance: @unchecked Sendable {
     }
 
     /// What the workflow may read from any thread.
-    private struct View {
+    struct View {
         var now: Timestamp
         var isReplaying: Bool
         var outside = 0
@@ -386,65 +386,5 @@ extension WorkflowInstance: TaskExecutor {
             return !gate.isScheduled
         }
         if wasIdle { host.schedule(self) }
-    }
-}
-
-// MARK: - What step methods need
-
-extension WorkflowInstance: StepRuntime {
-    package var bodyExecutor: any TaskExecutor { host.bodyExecutor }
-    package var runExecutor: any TaskExecutor { self }
-    package var payloadLimit: Int { client.payloadLimit }
-    package var defaultRetry: RetryPolicy { client.defaultRetry }
-    package var now: Timestamp { view.withLock { $0.now } }
-    package var isReplaying: Bool { view.withLock { $0.isReplaying } }
-
-    package func begin(_ call: StepCall, isCancelled: Bool) async -> StepDirective {
-        await withUnsafeContinuation { waiter in
-            call.wait(waiter)
-            post(.ask(call, isCancelled: isCancelled))
-        }
-    }
-
-    package func attemptEnded(_ call: StepCall, attempt: UInt32, outcome: AttemptOutcome) {
-        post(.attemptEnded(call, attempt: attempt, outcome))
-    }
-
-    package func heartbeat(_ call: StepCall, attempt: UInt32, details: Payload) async throws -> UInt32 {
-        try await withUnsafeThrowingContinuation { continuation in
-            let heartbeat = Heartbeat(call: call, attempt: attempt, details: details, continuation: continuation)
-            let (refusal, mustSchedule) = gate.withLock { gate -> ((any Error)?, Bool) in
-                if let refusal = gate.refusal { return (refusal, false) }
-                return (nil, gate.deposit(.heartbeat(heartbeat)))
-            }
-            if let refusal { return heartbeat.refuse(refusal) }
-            if mustSchedule { host.schedule(self) }
-        }
-    }
-
-    package func cancel(_ call: StepCall) { post(.cancelCall(call)) }
-
-    package func unwound(_ call: StepCall, in task: TaskIdentity) { post(.unwound(call, task)) }
-
-    package func hold(_ failure: Failure) { post(.hold(failure)) }
-
-    package func openGroup(_ name: String, in scope: String, site: CallSite) throws -> String {
-        try scopes.withLock { try $0.openGroup(name, in: scope, site: site) }
-    }
-
-    package func closeGroup(_ scope: String) { scopes.withLock { $0.closeGroup(scope) } }
-
-    package func draw(in scope: String) -> UInt64 { scopes.withLock { $0.draw(in: scope) } }
-
-    package func durable() async throws {
-        guard await withUnsafeContinuation({ post(.awaitDurable($0)) }) else { throw RunUnwinding() }
-    }
-
-    package func enterOutside(_ label: String) { view.withLock { $0.outside += 1 } }
-
-    package func leaveOutside(_ label: String) { view.withLock { $0.outside -= 1 } }
-
-    package var logger: Logger {
-        isReplaying ? Logger(label: client.logger.label, factory: { _ in SwiftLogNoOpLogHandler() }) : liveLogger
     }
 }
