@@ -75,7 +75,8 @@ package final class Engine: DriverSession {
         pool = WorkerPool(threads: surroundings.threads, flushLimit: surroundings.flushLimit)
         bodyExecutor = BodyExecutor(threads: surroundings.threads)
         timers = TimerService(clock: surroundings.clock)
-        wallClock = Locked(WallClockSteps(now: clock.now, uptime: clock.uptime, last: lastLSN))
+        let (now, uptime) = clock.together ?? (clock.now, clock.uptime)
+        wallClock = Locked(WallClockSteps(now: now, uptime: uptime, last: lastLSN))
         timersAtOnce = surroundings.timersAtOnce
         giveMemoryBack = surroundings.giveMemoryBack
         state = Locked(EngineState(nextRun: last.value + 1))

@@ -1,6 +1,7 @@
 import StepEngine
 import StepEvents
 import StepKit
+import StepLocks
 import StepLog
 import TestSupport
 import Testing
@@ -112,6 +113,37 @@ struct TimerWindowTests {
             try await pass(2, engine)
             #expect(try await run.result() == 3_600)
         }
+    }
+
+    /// Whoever reads it is set aside for a second after each of the first readings.
+    private final class SlowClock: EngineClock {
+        private let readings: Locked<(left: Int, uptime: UInt64)>
+
+        init(slowReadings: Int) { readings = Locked((slowReadings, 1_000_000_000)) }
+
+        private func read() -> UInt64 {
+            readings.withLock { readings in
+                defer {
+                    if readings.left > 0 { readings = (readings.left - 1, readings.uptime + 1_000_000_000) }
+                }
+                return readings.uptime
+            }
+        }
+
+        var now: Timestamp { Timestamp(nanoseconds: Int64(read())) }
+        var uptime: UInt64 { read() }
+        func start(_ alarm: @escaping @Sendable () -> Void) {}
+        func setAlarm(at deadline: UInt64?) {}
+        func stop() {}
+    }
+
+    @Test("A thread that is set aside between two readings does not see the wall clock set")
+    func slowReadings() {
+        let clock = SlowClock(slowReadings: 5)
+        let found = clock.together
+        #expect(found?.now == Timestamp(nanoseconds: 6_000_000_000))
+        #expect(found?.uptime == 6_000_000_000)
+        #expect(SlowClock(slowReadings: 1_000).together == nil)
     }
 
     @Test("What was recorded between two steps of the wall clock")

@@ -13,6 +13,18 @@ package protocol EngineClock: AnyObject, Sendable {
     func stop()
 }
 
+extension EngineClock {
+    /// Both clocks at one moment, within five milliseconds; `nil` where the system set the thread aside between the
+    /// readings each time. Told apart from a wall clock that is set only by that.
+    package var together: (now: Timestamp, uptime: UInt64)? {
+        for _ in 0..<8 {
+            let (before, now, after) = (uptime, now, uptime)
+            if after &- before <= 5_000_000 { return (now, after) }
+        }
+        return nil
+    }
+}
+
 /// Randomness as the engine sees it: run ids and seeds.
 package protocol EngineRandomness: AnyObject, Sendable {
     func next() -> UInt64

@@ -49,8 +49,10 @@ extension Engine {
     /// say.
     func noteWallClock() {
         let wasSet = wallClock.withLock { steps in
+            // Under the lock, so that no reading is compared with a later one.
+            guard let (now, uptime) = clock.together else { return false }
             // The log may hold less than was accepted by now, for a moment; such a sleep ends with the clock's step.
-            steps.note(now: clock.now, uptime: clock.uptime) {
+            return steps.note(now: now, uptime: uptime) {
                 (try? store.read { snapshot in try snapshot.lastLSN() }) ?? .zero
             }
         }
