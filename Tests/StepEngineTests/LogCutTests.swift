@@ -64,20 +64,28 @@ struct LogCutTests {
         }
     }
 
+    /// Executes the workflow without a cut.
+    private func whole(
+        _ journal: Journal, _ flushLimit: Duration?
+    ) async throws -> (log: CutLog, run: RunID, result: [String]) {
+        let engine = try await TestEngine(.memory, flushLimit: flushLimit)
+        let flow = register(engine.client, journal)
+        try await engine.run()
+        try await engine.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
+        let run = try await flow.start("x", id: "k")
+        try await engine.passTime(until: run.id)
+        let result = try await run.result()
+        let store = engine.log
+        let log = try await offPool { try CutLog(of: store) }
+        try await engine.finish()
+        return (log, run.id, result)
+    }
+
     /// In one case what was accepted goes to the log whenever it happens to, also in the middle of a turn.
     @Test("The same result, and no finished body runs again", arguments: [Duration?.none, .microseconds(5)])
     func everyEvent(flushLimit: Duration?) async throws {
-        let whole = try await TestEngine(.memory, flushLimit: flushLimit)
         let first = Journal()
-        let flow = register(whole.client, first)
-        try await whole.run()
-        try await whole.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
-        let run = try await flow.start("x", id: "k")
-        try await whole.passTime(until: run.id)
-        let expected = try await run.result()
-        let store = whole.log
-        let log = try await offPool { try CutLog(of: store) }
-        try await whole.finish()
+        let (log, run, expected) = try await whole(first, flushLimit)
         #expect(Set(first.notes).count == first.notes.count)
         #expect(expected.count == 12)
 
@@ -93,7 +101,7 @@ struct LogCutTests {
             let flow = register(engine.client, journal)
             try await engine.run()
             let found = try #require(try await flow.run(id: "k"))
-            #expect(found.id == run.id)
+            #expect(found.id == run)
             try await engine.passTime(until: found.id)
             #expect(try await found.result() == expected, "cut after \(length) events: \(prefix.last?.kind.name ?? "")")
             let again = Set(journal.notes).intersection(finished(prefix))
@@ -105,17 +113,7 @@ struct LogCutTests {
 
     @Test("The same result where there is room for one run", arguments: [Duration?.none, .microseconds(5)])
     func atRest(flushLimit: Duration?) async throws {
-        let whole = try await TestEngine(.memory, flushLimit: flushLimit)
-        let flow = register(whole.client, Journal())
-        try await whole.run()
-        try await whole.client.signal("kept", "signal", ifNobodyWaits: .keep(for: .seconds(10_000_000)))
-        let run = try await flow.start("x", id: "k")
-        try await whole.passTime(until: run.id)
-        let expected = try await run.result()
-        let store = whole.log
-        let log = try await offPool { try CutLog(of: store) }
-        try await whole.finish()
-
+        let (log, _, expected) = try await whole(Journal(), flushLimit)
         let cuts = log.commits.filter { $0 >= 2 }
         #expect(cuts.count > 15)
         var rests = 0
